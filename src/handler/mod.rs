@@ -1,0 +1,171 @@
+//! What the service does, one file a request type. A handler knows no socket and no JSON text: it
+//! takes typed fields and a session and returns an [`Outcome`].
+//!
+//! To add a type: a file here with a unit struct that implements [`Handler`], and its entry in
+//! [`HANDLERS`]. Tests over the table then ask for its section in the protocol document and its
+//! golden conversations. Look-up, preconditions and the fence against panics are left to
+//! [`crate::dispatch`].
+
+mod house;
+mod text;
+
+pub use house::{Counters, Hidden, House, Show};
+pub use text::TextSink;
+
+use crate::session::{Role, Session};
+use crate::ticket::{Redeemer, Ticket};
+use crate::wire::{Answer, Fields, Refusal, Reply};
+use std::sync::Arc;
+
+/// Every request type that is served, in the order in which the protocol document lists them.
+/// Types that the protocol knows and this table does not are answered `unknown_type`.
+pub const HANDLERS: &[&dyn Handler] = &[];
+
+/// What serving a request may cost the thread that does it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Memory only: any worker serves it at once.
+    Quick,
+    /// May wait for the disk or another program: runs where it holds up nobody.
+    Blocking,
+    /// Computes a password hash: as blocking, and on at most as many threads as there are cores.
+    Hashing,
+}
+
+/// Which body follows a request's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    None,
+    /// Exactly one frame.
+    Frame,
+    /// One frame, or with `size` in the header frames whose sum is exactly `size` − `offset`.
+    File,
+}
+
+/// What dispatch must know of a request type before it is handled.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Its name on the wire.
+    pub msg_type: &'static str,
+    /// What follows the header.
+    pub body: Body,
+    /// What serving it may cost.
+    pub cost: Cost,
+    /// The least role that may ask for it.
+    pub role: Role,
+    /// Whether it is served before the login that a listener requires.
+    pub before_login: bool,
+    /// Whether it may begin while earlier requests of its connection wait for their answers.
+    pub overlaps: bool,
+}
+
+/// One request type.
+pub trait Handler: Sync {
+    /// What dispatch must know of it.
+    fn spec(&self) -> Spec;
+
+    /// Begins a request: checks its fields and, where no body follows, serves it.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; the body, if one follows, is then skipped.
+    fn begin(&self, call: &mut Call<'_>, fields: &Fields) -> Result<Outcome, Refusal>;
+}
+
+/// What becomes of a request.
+pub enum Outcome {
+    /// It is answered.
+    Reply(Reply),
+    /// The ticket made by [`Call::ticket`] was handed on; who has it answers.
+    Ticket,
+    /// The body is wanted.
+    Sink(Box<dyn Sink>),
+}
+
+/// Where a request's body goes, piece by piece. Dropped before its end, it undoes what it began.
+pub trait Sink: Send {
+    /// Told before the first byte if the size of the body is known: `bytes` will follow.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; the body is then skipped.
+    fn announce(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// Takes the next piece.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; the rest of the body is then skipped.
+    fn write(&mut self, piece: &[u8]) -> Result<(), Refusal>;
+
+    /// Serves the request, now that its body is whole. Another [`Outcome::Sink`] is a fault.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`].
+    fn finish(self: Box<Self>, call: &mut Call<'_>) -> Result<Outcome, Refusal>;
+
+    /// Told instead of [`finish`](Self::finish) when a shutdown cuts the body off: what the
+    /// `going_away` refusal says besides.
+    fn cut_off(self: Box<Self>) -> Vec<(&'static str, crate::wire::Datum)> {
+        Vec::new()
+    }
+}
+
+/// One request, as a handler sees it.
+pub struct Call<'a> {
+    /// What all handlers share.
+    pub house: &'a House,
+    /// Who asks; a login changes it.
+    pub session: &'a mut Session,
+    redeemer: &'a Arc<dyn Redeemer>,
+    connection: u64,
+    slot: u64,
+    issued: bool,
+}
+
+impl<'a> Call<'a> {
+    /// A call for request `slot` of `connection`.
+    pub fn new(
+        house: &'a House,
+        session: &'a mut Session,
+        redeemer: &'a Arc<dyn Redeemer>,
+        connection: u64,
+        slot: u64,
+    ) -> Self {
+        Self {
+            house,
+            session,
+            redeemer,
+            connection,
+            slot,
+            issued: false,
+        }
+    }
+
+    /// The ticket for this request's answer, for an outcome of [`Outcome::Ticket`].
+    pub fn ticket(&mut self) -> Ticket {
+        self.issued = true;
+        Ticket::new(Arc::clone(self.redeemer), self.connection, self.slot)
+    }
+
+    /// Whether a ticket was made, so that the answer comes from elsewhere.
+    #[must_use]
+    pub fn has_issued(&self) -> bool {
+        self.issued
+    }
+}
+
+/// An answer that is there at once.
+impl From<Outcome> for Option<Answer> {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Reply(reply) => Some(Ok(reply)),
+            Outcome::Ticket | Outcome::Sink(_) => None,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! gatepost: the lodge at the gate for machines and people.
+//!
+//! # The map
+//!
+//! Modules in reading order, bottom to top. A module may use what stands above it in this list
+//! (below it in the house), never what stands beneath; `tests/it/layers.rs` holds that true.
+//!
+//! | module | what it is for |
+//! | --- | --- |
+//! | [`wire`] | bytes to values and back: frames, headers, replies, codes, checked names |
+//! | [`time`] | the clock and randomness, as values |
+//! | [`config`] | what an operator can set: listeners and limits |
+//! | [`budget`] | one bound for the memory of all connections |
+//! | [`ticket`] | an answer owed, redeemed exactly once |
+//! | [`session`] | what a connection has become: peer, user, role |
+//! | [`store`] | the only code that touches the disk |
+//! | [`gate`] | who is let in |
+//! | [`handler`] | what the service does, one file a request type |
+
+pub mod budget;
+pub mod config;
+pub mod gate;
+pub mod handler;
+pub mod session;
+pub mod store;
+pub mod ticket;
+pub mod time;
+pub mod wire;

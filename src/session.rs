@@ -1,0 +1,71 @@
+//! What a connection has become: who is at the other end and what they may do. The bytes are left
+//! to the conversation, the socket to the server.
+
+use crate::config::LoginPolicy;
+use crate::wire::{RoomName, UserName};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// What somebody may do, from little to much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Not logged in.
+    Guest,
+    /// Logged in.
+    User,
+    /// Logged in and trusted with everything.
+    Admin,
+}
+
+impl Role {
+    /// The word on the wire and in `users.txt`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One connection's standing.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The other end's address.
+    pub peer: SocketAddr,
+    /// Whether this listener knows logins.
+    pub login: LoginPolicy,
+    /// Where messages go that name no room.
+    pub room: RoomName,
+    /// Who is logged in.
+    pub user: Option<UserName>,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Session {
+    /// A guest's session.
+    #[must_use]
+    pub fn new(peer: SocketAddr, login: LoginPolicy) -> Self {
+        Self {
+            peer,
+            login,
+            room: RoomName::lobby(),
+            user: None,
+            role: Role::Guest,
+        }
+    }
+
+    /// Whether nothing is served before a login, and none was made.
+    #[must_use]
+    pub fn owes_login(&self) -> bool {
+        self.login == LoginPolicy::Required && self.user.is_none()
+    }
+}

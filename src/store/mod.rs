@@ -1,0 +1,59 @@
+//! The only code that touches the disk: users, messages and files, each behind a trait with a
+//! lasting engine and one in memory that pass the same suite.
+//!
+//! Stores know neither sockets nor the wire's JSON; who may do what is left to the handlers.
+
+mod files;
+mod messages;
+mod users;
+
+pub use files::{Files, NewFile, Published, Upload};
+pub use messages::{Messages, NewMessage, Pending, Receipt};
+pub use users::{Account, Secret, Users};
+
+use std::{fmt, io};
+
+/// What a store could not do.
+#[derive(Debug)]
+pub enum StoreError {
+    /// There is no space left (ENOSPC, EDQUOT); nothing was stored, and it may be tried again.
+    NoSpace,
+    /// The store is fenced after a failed write or sync; reading goes on.
+    Fenced,
+    /// The system refused; nothing was stored.
+    Io(io::Error),
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl From<rustix::io::Errno> for StoreError {
+    fn from(error: rustix::io::Errno) -> Self {
+        io::Error::from(error).into()
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSpace => f.write_str("no space left on the disk"),
+            Self::Fenced => f.write_str("the store is fenced after a failed write"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::NoSpace | Self::Fenced => None,
+        }
+    }
+}

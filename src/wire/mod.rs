@@ -1,0 +1,21 @@
+//! Bytes to values and back: frames, headers, replies, codes and checked names.
+//!
+//! Everything here is a pure function over bytes. Who reads or writes them, and when, is left to
+//! [`crate::conversation`]; what a request means is left to [`crate::handler`].
+
+mod code;
+mod fields;
+pub mod frame;
+mod header;
+mod id;
+mod incoming;
+mod names;
+mod reply;
+
+pub use code::{CODES, Code};
+pub use fields::{FieldError, Fields};
+pub use header::{Header, HeaderError};
+pub use id::Id;
+pub use incoming::Incoming;
+pub use names::{FileName, Key, NameError, RoomName, UserName};
+pub use reply::{Answer, Datum, Refusal, Reply, write_last_word};
