@@ -97,6 +97,14 @@ pub(crate) enum Server {
     CourseThreads,
 }
 
+impl Server {
+    /// Its name on the command line.
+    pub(crate) fn argument(self) -> String {
+        let value = self.to_possible_value().expect("no server is hidden");
+        value.get_name().to_owned()
+    }
+}
+
 fn at_least_one() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=60_000)
 }

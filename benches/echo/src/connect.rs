@@ -22,7 +22,7 @@
 //! claim, a port unique on that source address.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -149,9 +149,11 @@ impl Client {
         Ok(stream)
     }
 
-    /// Waits until the server has closed, which it does after `close`.
+    /// Waits until the server has closed too. The sending side is shut first,
+    /// so that the server sees just what it sees of every other client.
     fn see_off(&self, mut stream: TcpStream) -> anyhow::Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.shutdown(Shutdown::Write).context("shutting")?;
         let count = stream
             .read(&mut [0; 64])
             .context("waiting for the server to close after `close`")?;

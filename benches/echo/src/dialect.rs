@@ -168,7 +168,10 @@ mod tests {
     #[test]
     fn redis_answers_pong() {
         assert_eq!(Dialect::Redis.answer(FIRST_ID, b"+PO").unwrap(), None);
-        assert_eq!(Dialect::Redis.answer(FIRST_ID, b"+PONG\r\n+P").unwrap(), Some(7));
+        assert_eq!(
+            Dialect::Redis.answer(FIRST_ID, b"+PONG\r\n+P").unwrap(),
+            Some(7)
+        );
         assert!(Dialect::Redis.answer(FIRST_ID, b"-ERR no\r\n").is_err());
     }
 

@@ -36,11 +36,7 @@ pub(crate) struct Load {
 }
 
 /// Presses `address` and tells what it stood.
-pub(crate) fn measure(
-    address: SocketAddr,
-    dialect: Dialect,
-    load: Load,
-) -> anyhow::Result<Sample> {
+pub(crate) fn measure(address: SocketAddr, dialect: Dialect, load: Load) -> anyhow::Result<Sample> {
     let mut generator = Generator::connect(address, dialect, load)?;
     generator.press(WARM_UP)?;
     generator.latencies.reset();
@@ -83,7 +79,7 @@ impl Generator {
         Ok(generator)
     }
 
-    /// Answers answers with requests for `length`; returns how long it was.
+    /// Sends a request for each answer for `length`; returns how long it was.
     fn press(&mut self, length: Duration) -> anyhow::Result<Duration> {
         let patience = EpollTimeout::from(PATIENCE_SECONDS * 1_000);
         let mut events = [EpollEvent::empty(); BATCH];

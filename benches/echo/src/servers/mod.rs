@@ -27,15 +27,15 @@ pub(crate) fn serve(server: Server) -> anyhow::Result<()> {
     let listener = listen().context("listening on loopback")?;
     say(&format!("framed://{}", listener.local_addr()?))?;
     let tally = Arc::new(Tally::default());
-    let theirs = Arc::clone(&tally);
+    let counted = Arc::clone(&tally);
     std::thread::Builder::new()
         .name("until-stdin-ends".to_owned())
         .spawn(move || end_with_stdin(&tally))?;
     match server {
         Server::EchoThreads => echo::on_threads(&listener)?,
         Server::EchoTokio => echo::on_tokio(listener)?,
-        Server::Course => course::one_by_one(&listener, &theirs)?,
-        Server::CourseThreads => course::on_threads(&listener, &theirs)?,
+        Server::Course => course::one_by_one(&listener, &counted)?,
+        Server::CourseThreads => course::on_threads(&listener, &counted)?,
     }
     Ok(())
 }

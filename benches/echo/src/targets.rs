@@ -1,0 +1,114 @@
+//! Which servers each row compares, and how each is started. Gatepost and
+//! redis are left out, with a line that says so, where they are not there.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Command;
+
+use anyhow::Context;
+
+use crate::cli::{RunOptions, Server};
+use crate::dialect::Dialect;
+use crate::process::{Address, End, Place, ServerProcess, on_path};
+
+/// The name of the one server that the others are compared with.
+pub(crate) const GATEPOST: &str = "gatepost";
+
+/// A running server under the name it has in the tables.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    pub(crate) dialect: Dialect,
+    pub(crate) server: ServerProcess,
+}
+
+/// The servers of the ping row, all running.
+pub(crate) fn for_ping(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
+    let mut targets = vec![
+        own("tokio echo", Server::EchoTokio)?,
+        own("thread-per-connection echo", Server::EchoThreads)?,
+    ];
+    targets.extend(gatepost(options)?);
+    targets.extend(redis()?);
+    Ok(targets)
+}
+
+/// The servers of the connect row, all running.
+pub(crate) fn for_connect(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
+    let mut targets = vec![
+        own("course server", Server::Course)?,
+        own("course, thread per connection", Server::CourseThreads)?,
+    ];
+    targets.extend(gatepost(options)?);
+    Ok(targets)
+}
+
+/// This very binary, as one of its servers.
+fn own(name: &'static str, server: Server) -> anyhow::Result<Target> {
+    let mut command = Command::new(std::env::current_exe().context("finding this binary")?);
+    command.arg("serve").arg(server.argument());
+    target(name, Dialect::Echo, || {
+        ServerProcess::start(command, Place::new()?, Address::Announced, End::Stdin)
+    })
+}
+
+fn gatepost(options: &RunOptions) -> anyhow::Result<Option<Target>> {
+    let Some(path) = &options.gatepost else {
+        println!("{GATEPOST}: skipped, --gatepost was not given\n");
+        return Ok(None);
+    };
+    if !path.is_file() {
+        println!("{GATEPOST}: skipped, no file at {}\n", path.display());
+        return Ok(None);
+    }
+    let place = Place::new()?;
+    let home = place.home();
+    let home = home.to_str().context("the temporary directory's name")?;
+    // Split before the home goes in, which may have blanks.
+    let arguments = options.gatepost_args.split_whitespace();
+    let mut command = Command::new(path.canonicalize().context("finding gatepost")?);
+    command.args(arguments.map(|argument| argument.replace("{home}", home)));
+    target(GATEPOST, Dialect::Gatepost, || {
+        ServerProcess::start(command, place, Address::Announced, End::Terminate)
+    })
+    .map(Some)
+}
+
+fn redis() -> anyhow::Result<Option<Target>> {
+    let Some(path) = on_path("redis-server") else {
+        println!("redis: skipped, no redis-server on PATH\n");
+        return Ok(None);
+    };
+    let place = Place::new()?;
+    let address = free_address()?;
+    let mut command = Command::new(path);
+    command
+        .args(["--bind", "127.0.0.1", "--port"])
+        .arg(address.port().to_string())
+        .args(["--tcp-backlog", "4096", "--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(place.home());
+    target("redis PING", Dialect::Redis, || {
+        ServerProcess::start(command, place, Address::Given(address), End::Terminate)
+    })
+    .map(Some)
+}
+
+/// Redis takes no port 0 for "any", so one that was free a moment ago has to
+/// do.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
+    Ok(listener.local_addr()?)
+}
+
+fn target(
+    name: &'static str,
+    dialect: Dialect,
+    start: impl FnOnce() -> anyhow::Result<ServerProcess>,
+) -> anyhow::Result<Target> {
+    let server = start().with_context(|| format!("starting {name}"))?;
+    Ok(Target {
+        name,
+        dialect,
+        server,
+    })
+}
