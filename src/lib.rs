@@ -15,12 +15,18 @@
 //! | [`session`] | what a connection has become: peer, user, role |
 //! | [`store`] | the only code that touches the disk |
 //! | [`gate`] | who is let in |
+//! | [`conversation`] | protocols as sans-IO state machines |
 //! | [`handler`] | what the service does, one file a request type |
+//! | [`dispatch`] | from a request to its handler, inside a fence |
+//! | [`server`] | threads and sockets |
 
 pub mod budget;
 pub mod config;
+pub mod conversation;
+pub mod dispatch;
 pub mod gate;
 pub mod handler;
+pub mod server;
 pub mod session;
 pub mod store;
 pub mod ticket;

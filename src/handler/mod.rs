@@ -7,6 +7,7 @@
 //! [`crate::dispatch`].
 
 mod house;
+mod ping;
 mod text;
 
 pub use house::{Counters, Hidden, House, Show};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
 /// Types that the protocol knows and this table does not are answered `unknown_type`.
-pub const HANDLERS: &[&dyn Handler] = &[];
+pub const HANDLERS: &[&dyn Handler] = &[&ping::Ping];
 
 /// What serving a request may cost the thread that does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

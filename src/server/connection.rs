@@ -1,0 +1,181 @@
+//! One connection: who owns it, what has happened to it since it was last looked at, and what it
+//! has become. What is done with it in a turn is in `turn`.
+
+use super::outbox::Outbox;
+use super::replies::Replies;
+use super::shutdown::Guard;
+use super::wait::Wait;
+use crate::conversation::Serving;
+use crate::handler::{Cost, Handler, Sink};
+use crate::session::Session;
+use crate::ticket::Redeemed;
+use crate::wire::{Header, Id, Refusal};
+use parking_lot::{Mutex, MutexGuard};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+/// Some worker has it, or it lies in the queue.
+const OWNED: u32 = 1;
+/// Bytes arrived.
+pub(super) const READABLE: u32 = 1 << 1;
+/// There is room to write.
+pub(super) const WRITABLE: u32 = 1 << 2;
+/// The peer has ended or broken the stream.
+pub(super) const ENDING: u32 = 1 << 3;
+/// Answers lie in the inbox.
+pub(super) const INBOX: u32 = 1 << 4;
+/// A deadline may have passed.
+pub(super) const TIMER: u32 = 1 << 5;
+/// A permit to do costly work may be had.
+pub(super) const PERMIT: u32 = 1 << 6;
+/// The phase of the shutdown has changed.
+pub(super) const PHASE: u32 = 1 << 7;
+/// It is gone; news for it comes too late.
+const CLOSED: u32 = 1 << 8;
+
+/// What became of news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notified {
+    /// Nobody owned the connection: now the caller does, and must see to a turn.
+    Owner,
+    /// Its owner will find it.
+    Noted,
+    /// The connection is gone.
+    Gone,
+}
+
+/// A connection, shared by those who may have news for it; its inside belongs to one owner at a
+/// time.
+pub(super) struct Connection {
+    pub(super) key: u64,
+    /// [`OWNED`], and what has happened since the owner last looked.
+    state: AtomicU32,
+    inbox: Mutex<Vec<Redeemed>>,
+    inside: Mutex<Inside>,
+}
+
+impl Connection {
+    /// A new connection, owned by who makes it, with input to look for.
+    pub(super) fn new(key: u64, inside: Inside) -> Self {
+        Self {
+            key,
+            state: AtomicU32::new(OWNED | READABLE),
+            inbox: Mutex::default(),
+            inside: Mutex::new(inside),
+        }
+    }
+
+    /// Notes `events`.
+    pub(super) fn notify(&self, events: u32) -> Notified {
+        let before = self.state.fetch_or(OWNED | events, Ordering::AcqRel);
+        match before & (OWNED | CLOSED) {
+            0 => Notified::Owner,
+            OWNED => Notified::Noted,
+            _ => Notified::Gone,
+        }
+    }
+
+    /// Notes that it is gone, and tells what had happened since the last look. For the owner.
+    pub(super) fn mark_closed(&self) -> u32 {
+        self.state.fetch_or(CLOSED, Ordering::AcqRel)
+    }
+
+    /// What has happened since the last look. For the owner.
+    pub(super) fn take_events(&self) -> u32 {
+        self.state.fetch_and(OWNED, Ordering::AcqRel) & !OWNED
+    }
+
+    /// Gives it up, unless something has happened since the last look. For the owner.
+    pub(super) fn park(&self) -> bool {
+        self.state
+            .compare_exchange(OWNED, 0, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Leaves an answer for the owner to find; [`INBOX`] tells of it.
+    pub(super) fn deposit(&self, redeemed: Redeemed) {
+        self.inbox.lock().push(redeemed);
+    }
+
+    /// Takes the answers that were left.
+    pub(super) fn take_inbox(&self) -> Vec<Redeemed> {
+        std::mem::take(&mut self.inbox.lock())
+    }
+
+    /// What only the owner touches. Never contended: the lock is how safe Rust says "owner".
+    pub(super) fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock()
+    }
+}
+
+/// A request whose header was told and whose body is arriving.
+pub(super) struct Request {
+    pub(super) id: Option<Id>,
+    pub(super) cost: Cost,
+    /// Where the body goes; `None` when it is thrown away.
+    pub(super) sink: Option<Box<dyn Sink>>,
+    pub(super) overlaps: bool,
+    /// Whether its bytes are a file's, whose pace is judged by progress only.
+    pub(super) is_file: bool,
+}
+
+/// A request that waits for its turn: for earlier answers, or for a permit.
+pub(super) struct Held {
+    pub(super) header: Header,
+    pub(super) handler: Option<&'static dyn Handler>,
+}
+
+/// What becomes of further input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Input {
+    /// It is read and served.
+    Open,
+    /// It is read and thrown away: the peer said `close`, or broke the stream.
+    Ignored,
+    /// There is none.
+    Ended,
+}
+
+/// What a connection has become.
+pub(super) struct Inside {
+    /// `None` once it is closed.
+    pub(super) stream: Option<TcpStream>,
+    pub(super) conversation: Box<dyn Serving>,
+    pub(super) session: Session,
+    pub(super) input: Input,
+    /// Bytes that were read and not consumed yet.
+    pub(super) pending: Vec<u8>,
+    pub(super) held: Option<Held>,
+    pub(super) request: Option<Request>,
+    pub(super) replies: Replies,
+    /// Whether a request is owed its answer that no later one may overlap.
+    pub(super) barrier: bool,
+    pub(super) outbox: Outbox,
+    pub(super) last_word: Option<Refusal>,
+    /// Whether the socket may have something to read.
+    pub(super) readable: bool,
+    /// Whether the poller said that the stream ends: it is then read until it does.
+    pub(super) ending: bool,
+    pub(super) is_registered: bool,
+    pub(super) watches_output: bool,
+    pub(super) waits_for_permit: bool,
+    /// Whether headers are still held to what is allowed before a login.
+    pub(super) has_small_headers: bool,
+    /// Whether it ever sent an id, and so reads what it is told.
+    pub(super) reads: bool,
+    /// Whether it was told anything at all.
+    pub(super) was_told: bool,
+    /// Whether nothing more is said, because writing was shut down.
+    pub(super) is_muted: bool,
+    /// Bytes of bodies received and of output sent, and frames begun: what progress is judged by.
+    pub(super) progress: u64,
+    pub(super) opened: Instant,
+    pub(super) wait: Option<Wait>,
+    /// The time of this connection's entry among the timers.
+    pub(super) armed: Option<Instant>,
+    /// When it is closed at the latest, once its end has begun.
+    pub(super) farewell: Option<Instant>,
+    /// Counts it as under way until it is closed.
+    pub(super) guard: Option<Guard>,
+}

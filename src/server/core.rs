@@ -1,0 +1,80 @@
+//! What acceptors, workers and whoever redeems a ticket share.
+
+use super::admission::Admission;
+use super::connection::{Connection, INBOX, Notified};
+use super::poller::Poller;
+use super::queue::Queue;
+use super::registry::Registry;
+use super::shutdown::Shutdown;
+use super::timers::Timers;
+use crate::config::Listen;
+use crate::handler::House;
+use crate::ticket::{Redeemed, Redeemer};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Connections in one job: many receipts cost one wake-up, but not all of them one thread.
+const SHARE: usize = 32;
+
+pub(super) struct Core {
+    pub(super) house: House,
+    pub(super) listeners: Vec<Listen>,
+    pub(super) queue: Queue,
+    pub(super) poller: Poller,
+    pub(super) timers: Timers,
+    pub(super) registry: Registry,
+    pub(super) admission: Admission,
+    pub(super) shutdown: Arc<Shutdown>,
+}
+
+impl Core {
+    /// Tells `connection` of `events`; a parked one is put into the queue. `false` if it is gone.
+    pub(super) fn notify(&self, connection: &Arc<Connection>, events: u32) -> bool {
+        let notified = connection.notify(events);
+        if notified == Notified::Owner {
+            self.queue.push_ready(vec![Arc::clone(connection)]);
+        }
+        notified != Notified::Gone
+    }
+
+    /// Tells every connection there is.
+    pub(super) fn notify_all(&self, events: u32) {
+        for connection in self.registry.all() {
+            self.notify(&connection, events);
+        }
+    }
+
+    /// Adds one to the count of requests served or refused.
+    pub(super) fn count(&self, is_refused: bool) {
+        let counters = &self.house.counters;
+        let counter = if is_refused {
+            &counters.refused
+        } else {
+            &counters.served
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Redeemer for Core {
+    fn redeem(&self, batch: Vec<Redeemed>) {
+        let mut ready = Vec::new();
+        for redeemed in &batch {
+            self.count(redeemed.answer.is_err());
+        }
+        self.registry.find(
+            batch,
+            |redeemed| redeemed.connection,
+            |redeemed, connection| {
+                connection.deposit(redeemed);
+                if connection.notify(INBOX) == Notified::Owner {
+                    ready.push(Arc::clone(connection));
+                }
+            },
+        );
+        while ready.len() > SHARE {
+            self.queue.push_ready(ready.split_off(ready.len() - SHARE));
+        }
+        self.queue.push_ready(ready);
+    }
+}

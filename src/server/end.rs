@@ -1,0 +1,157 @@
+//! How a connection ends: when it is over, what it is still told, and that a peer gets the last
+//! word before the socket goes.
+
+use super::connection::{Input, Inside, PERMIT};
+use super::shutdown::Phase;
+use super::turn::{Turn, Verdict};
+use super::wait::{Duty, Expired};
+use crate::wire::{Code, Refusal};
+use std::io;
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long a connection that has nothing more to say is read during a drain.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// When a client that was told that the server goes away may try again.
+const RETRY_AFTER_MS: u64 = 1_000;
+
+impl Turn<'_> {
+    /// Whether nothing more will be read or said.
+    pub(super) fn is_over(&self, inside: &Inside) -> bool {
+        inside.input != Input::Open
+            && inside.held.is_none()
+            && inside.outbox.is_empty()
+            && (inside.replies.is_empty() || inside.replies.is_silent())
+    }
+
+    /// Ends a connection that is over.
+    pub(super) fn end(&mut self, inside: &mut Inside) -> Verdict {
+        if inside.input == Input::Ended || !inside.was_told {
+            return self.close(inside);
+        }
+        // Unread input at close would turn it into a reset, which destroys what was just sent: so
+        // the rest is read, for a while, and thrown away.
+        self.shut_down_writing(inside);
+        if inside.farewell.is_none() {
+            inside.farewell = Some(Instant::now() + self.core.house.limits.linger);
+        }
+        Verdict::Parked
+    }
+
+    fn shut_down_writing(&self, inside: &mut Inside) {
+        if !std::mem::replace(&mut inside.is_muted, true)
+            && let Some(stream) = &inside.stream
+        {
+            // Fails only if the connection is broken, which reading will tell.
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// During a drain: says goodbye to a connection that has nothing under way.
+    pub(super) fn take_leave(&mut self, inside: &mut Inside) -> io::Result<Option<Verdict>> {
+        if self.phase == Phase::Running || inside.stream.is_none() {
+            return Ok(None);
+        }
+        if self.phase == Phase::Cutting {
+            self.cut_off(inside);
+            self.send(inside)?;
+            if self.is_over(inside) && self.end(inside) == Verdict::Closed {
+                return Ok(Some(Verdict::Closed));
+            }
+        }
+        let is_idle = inside.request.is_none()
+            && inside.held.is_none()
+            && inside.pending.is_empty()
+            && inside.replies.is_empty();
+        if !is_idle || inside.input != Input::Open {
+            return Ok(None);
+        }
+        if inside.farewell.is_none() {
+            inside.farewell = Some(Instant::now() + FAREWELL);
+            if inside.reads {
+                inside
+                    .conversation
+                    .going_away(RETRY_AFTER_MS, inside.outbox.end());
+                self.send(inside)?;
+            }
+        }
+        if inside.outbox.is_empty() {
+            // Input is served on until the peer ends it: a client that never reads may not know.
+            self.shut_down_writing(inside);
+        }
+        Ok(None)
+    }
+
+    /// Answers a body that a drain has no time for, and reads no further.
+    fn cut_off(&mut self, inside: &mut Inside) {
+        let mut refusal = Refusal::new(Code::GoingAway, "the server is shutting down")
+            .with("retry_after_ms", RETRY_AFTER_MS);
+        let has_begun = inside.request.is_some() || inside.held.is_some();
+        if has_begun || !inside.pending.is_empty() {
+            self.core
+                .house
+                .counters
+                .cut_off
+                .fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(held) = inside.held.take() {
+            inside.replies.owe(held.header.id, Some(Err(refusal)));
+        } else if let Some(request) = inside.request.take()
+            && let Some(sink) = request.sink
+        {
+            self.worker.give_way();
+            refusal.fields.extend(sink.cut_off());
+            inside.replies.owe(request.id, Some(Err(refusal)));
+        }
+        inside.pending.clear();
+        self.ignore_input(inside);
+    }
+
+    /// Acts on a deadline that has passed.
+    pub(super) fn expire(&mut self, inside: &mut Inside, expired: Expired) -> io::Result<Verdict> {
+        let limits = &self.core.house.limits;
+        let refusal = match expired {
+            Expired::Farewell | Expired::Duty(Duty::Read) => return Ok(self.close(inside)),
+            Expired::Duty(Duty::FinishFrame) => {
+                let reason = format!(
+                    "a frame that began was not whole in {:?}",
+                    limits.frame_timeout
+                );
+                Refusal::new(Code::BadFrame, reason)
+            }
+            Expired::Duty(Duty::GoOn) => {
+                let reason = format!("a file did not go on for {:?}", limits.upload_timeout);
+                Refusal::new(Code::BadFrame, reason)
+            }
+            Expired::Login => {
+                let reason = format!("no login in {:?}", limits.login_timeout);
+                Refusal::new(Code::LoginRequired, reason)
+            }
+        };
+        self.break_off(inside, refusal);
+        inside.pending.clear();
+        self.send(inside)?;
+        if self.is_over(inside) && self.end(inside) == Verdict::Closed {
+            return Ok(Verdict::Closed);
+        }
+        // Its new deadline is set on the way to parking.
+        Ok(Verdict::Again)
+    }
+
+    /// Closes the socket and forgets the connection.
+    pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
+        self.drop_request(inside);
+        inside.guard = None;
+        inside.stream = None;
+        inside.input = Input::Ended;
+        inside.pending = Vec::new();
+        inside.held = None;
+        self.core.registry.remove(self.connection.key);
+        // Whoever waits for a permit behind this connection must not wait for its turn.
+        self.is_its_turn |= self.connection.mark_closed() & PERMIT != 0;
+        inside.waits_for_permit = false;
+        Verdict::Closed
+    }
+}

@@ -1,0 +1,231 @@
+//! From bytes to answers: what a connection's conversation finds in its input goes to dispatch,
+//! and what dispatch says goes to the replies.
+
+use super::connection::{Held, Input, Inside, Request};
+use super::turn::{Stop, Turn};
+use crate::conversation::{Expect, Step};
+use crate::dispatch;
+use crate::handler::{Body, Call, Cost, Outcome};
+use crate::wire::{Answer, Header, Id, Refusal};
+use std::sync::atomic::Ordering;
+
+impl Turn<'_> {
+    /// Serves what is whole in `input`, and moves it past that.
+    pub(super) fn feed(&mut self, inside: &mut Inside, input: &mut &[u8]) -> Stop {
+        loop {
+            if inside.input == Input::Ignored {
+                *input = &[];
+                return Stop::Starved;
+            }
+            if let Some(stop) = self.hold(inside) {
+                return stop;
+            }
+            let step = inside.conversation.next(input);
+            // A file is judged by its progress; a text is not, or it could trickle in for ever.
+            let is_file = inside
+                .request
+                .as_ref()
+                .is_some_and(|request| request.is_file);
+            let trickles = matches!(step, Ok(Step::Piece(_))) && !is_file;
+            inside.progress += u64::from(!trickles && !matches!(step, Ok(Step::More)));
+            match step {
+                Ok(Step::More) => return Stop::Starved,
+                Ok(Step::Begin(header)) => self.told(inside, header),
+                Ok(Step::Announce(bytes)) => self.announce(inside, bytes),
+                Ok(Step::Piece(piece)) => self.piece(inside, piece),
+                Ok(Step::End) => self.finish(inside),
+                Ok(Step::Close) => self.ignore_input(inside),
+                Err(refusal) => self.break_off(inside, refusal),
+            }
+        }
+    }
+
+    /// Begins what was held if it may begin now, and says why feeding can't go on if it can't.
+    fn hold(&mut self, inside: &mut Inside) -> Option<Stop> {
+        let limits = &self.core.house.limits;
+        if inside.outbox.len() >= limits.max_outbox || inside.replies.len() >= limits.max_unanswered
+        {
+            return Some(Stop::Held);
+        }
+        if let Some(held) = &inside.held {
+            let cost = dispatch::cost(held.handler);
+            if !inside.may_begin(held) || !self.enter(inside, cost) {
+                return Some(Stop::Held);
+            }
+            if self.requests_left == 0 {
+                return Some(Stop::Spent);
+            }
+            self.requests_left -= 1;
+            if let Some(held) = inside.held.take() {
+                self.begin(inside, &held);
+            }
+        }
+        let cost = inside
+            .request
+            .as_ref()
+            .filter(|it| it.sink.is_some())
+            .map(|it| it.cost);
+        let may_work = cost.is_none_or(|cost| self.enter(inside, cost));
+        (!may_work).then_some(Stop::Held)
+    }
+
+    /// Takes a header in; it begins as soon as it may.
+    fn told(&mut self, inside: &mut Inside, header: Header) {
+        let handler = dispatch::look_up(&header.msg_type);
+        inside
+            .conversation
+            .expect(dispatch::expect(handler, &header));
+        inside.reads |= header.id.is_some();
+        inside.held = Some(Held { header, handler });
+    }
+
+    fn begin(&mut self, inside: &mut Inside, held: &Held) {
+        let Held { header, handler } = held;
+        let outcome = self.call(inside, |call| dispatch::begin(*handler, call, header));
+        let overlaps = handler.is_none_or(|handler| handler.spec().overlaps);
+        let expect = dispatch::expect(*handler, header);
+        let id = header.id.clone();
+        let sink = match outcome {
+            Ok(Outcome::Sink(sink)) => Some(sink),
+            outcome => {
+                self.settle(inside, id.clone(), overlaps, outcome);
+                None
+            }
+        };
+        if expect != Expect::Nothing {
+            let cost = dispatch::cost(*handler);
+            let is_file = sink.is_none() || handler.is_some_and(|it| it.spec().body == Body::File);
+            inside.request = Some(Request {
+                id,
+                cost,
+                sink,
+                overlaps,
+                is_file,
+            });
+        }
+        self.widen_headers(inside);
+    }
+
+    fn announce(&mut self, inside: &mut Inside, bytes: u64) {
+        let Some(request) = &mut inside.request else {
+            return;
+        };
+        if let Some(sink) = &mut request.sink {
+            let result = dispatch::announce(sink.as_mut(), bytes);
+            self.refuse_body(inside, result);
+        }
+        let is_refused = inside
+            .request
+            .as_ref()
+            .is_some_and(|request| request.sink.is_none());
+        if is_refused && bytes > self.core.house.limits.max_discard {
+            // The refusal has said what there is to say; reading all this would serve nobody.
+            self.ignore_input(inside);
+        }
+    }
+
+    fn piece(&mut self, inside: &mut Inside, piece: &[u8]) {
+        let Some(Request {
+            sink: Some(sink), ..
+        }) = &mut inside.request
+        else {
+            return;
+        };
+        let result = dispatch::write(sink.as_mut(), piece);
+        self.refuse_body(inside, result);
+    }
+
+    /// Notes that a body is not wanted any more, if so it is.
+    fn refuse_body(&mut self, inside: &mut Inside, result: Result<(), Refusal>) {
+        let (Err(refusal), Some(request)) = (result, &mut inside.request) else {
+            return;
+        };
+        request.sink = None;
+        let (id, overlaps) = (request.id.clone(), request.overlaps);
+        self.settle(inside, id, overlaps, Err(refusal));
+    }
+
+    fn finish(&mut self, inside: &mut Inside) {
+        let Some(Request {
+            id,
+            sink: Some(sink),
+            overlaps,
+            ..
+        }) = inside.request.take()
+        else {
+            return;
+        };
+        let outcome = self.call(inside, |call| dispatch::finish(call, sink));
+        self.settle(inside, id, overlaps, outcome);
+        self.widen_headers(inside);
+    }
+
+    fn call<T>(&self, inside: &mut Inside, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
+        let (connection, slot) = (self.connection.key, inside.replies.next_slot());
+        let (house, redeemer) = (&self.core.house, &self.worker.redeemer);
+        run(&mut Call::new(
+            house,
+            &mut inside.session,
+            redeemer,
+            connection,
+            slot,
+        ))
+    }
+
+    /// Notes what became of a request.
+    fn settle(
+        &self,
+        inside: &mut Inside,
+        id: Option<Id>,
+        overlaps: bool,
+        outcome: Result<Outcome, Refusal>,
+    ) {
+        let answer: Answer = match outcome {
+            Ok(Outcome::Reply(reply)) => Ok(reply),
+            Err(refusal) => Err(refusal),
+            Ok(Outcome::Ticket | Outcome::Sink(_)) => {
+                inside.barrier |= !overlaps;
+                inside.replies.owe(id, None);
+                return;
+            }
+        };
+        self.core.count(answer.is_err());
+        if let (None, Err(refusal)) = (&id, &answer) {
+            tracing::debug!(peer = %inside.session.peer, %refusal, "refused without an answer");
+        }
+        if inside.replies.is_empty() {
+            inside
+                .conversation
+                .answer(id.as_ref(), &answer, inside.outbox.end());
+            inside.replies.skip();
+        } else {
+            inside.replies.owe(id, Some(answer));
+        }
+    }
+
+    /// After a login headers may be as long as anybody's.
+    fn widen_headers(&self, inside: &mut Inside) {
+        if inside.has_small_headers && !inside.session.owes_login() {
+            inside.has_small_headers = false;
+            inside
+                .conversation
+                .set_max_header(self.core.house.limits.max_header);
+        }
+    }
+
+    /// Drops a request whose body will not come whole.
+    pub(super) fn drop_request(&mut self, inside: &mut Inside) {
+        let Some(request) = inside.request.take() else {
+            return;
+        };
+        self.core
+            .house
+            .counters
+            .cut_off
+            .fetch_add(1, Ordering::Relaxed);
+        if request.sink.is_some() && request.cost != Cost::Quick {
+            // Undoing what the sink began may take as long as doing it.
+            self.worker.give_way();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Threads and sockets: the only code that has either. An acceptor a listener, one bounded queue,
+//! a pool of workers of which one leads, a poller for parked connections, and an orderly end.
+//!
+//! What the bytes mean is left to [`crate::conversation`], what is done about it to
+//! [`crate::dispatch`].
+
+mod acceptor;
+mod admission;
+mod connection;
+mod core;
+mod end;
+mod error;
+mod feed;
+mod outbox;
+mod poller;
+mod queue;
+mod registry;
+mod replies;
+mod shutdown;
+mod socket;
+mod start;
+mod timers;
+mod turn;
+mod wait;
+mod worker;
+
+pub use error::ServeError;
+pub use start::{Handle, Server, Summary};

@@ -1,0 +1,353 @@
+//! One turn of a connection: take in what has happened, read what is there, serve what is whole,
+//! send what is owed, and say how it goes on. Nothing here waits for a peer.
+
+use super::admission::{Admission, Permit};
+use super::connection::{Connection, ENDING, Held, INBOX, Input, Inside, PERMIT, READABLE, TIMER};
+use super::core::Core;
+use super::shutdown::Phase;
+use super::socket;
+use super::worker::Worker;
+use crate::handler::Cost;
+use crate::wire::Refusal;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes that are read in one turn before others get theirs.
+pub(super) const TURN_BYTES: usize = 64 << 10;
+
+/// Requests that are served in one turn before others get theirs.
+const TURN_REQUESTS: u32 = 32;
+
+/// How a connection goes on after its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Somebody else owns it now, or nobody.
+    Parked,
+    /// It has more to do and goes to the end of the line.
+    Again,
+    /// It is gone.
+    Closed,
+}
+
+/// Why feeding stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Everything whole is served.
+    Starved,
+    /// Earlier answers, a permit or the peer's reading must come first.
+    Held,
+    /// The turn's share is used up.
+    Spent,
+}
+
+/// Closes `connection`, which the caller owns.
+pub(super) fn close(core: &Core, worker: &mut Worker, connection: &Arc<Connection>) -> Verdict {
+    let mut inside = connection.inside();
+    let mut turn = Turn::new(core, worker, connection, 0);
+    turn.close(&mut inside)
+}
+
+/// What a turn has at hand.
+pub(super) struct Turn<'a> {
+    pub(super) core: &'a Core,
+    pub(super) worker: &'a mut Worker,
+    pub(super) connection: &'a Arc<Connection>,
+    pub(super) permit: Option<Permit<'a>>,
+    pub(super) is_its_turn: bool,
+    pub(super) phase: Phase,
+    pub(super) requests_left: u32,
+    bytes_left: usize,
+}
+
+/// Serves `connection`, which the caller owns.
+pub(super) fn serve(core: &Core, worker: &mut Worker, connection: &Arc<Connection>) -> Verdict {
+    let events = connection.take_events();
+    let mut inside = connection.inside();
+    let mut turn = Turn::new(core, worker, connection, events);
+    let verdict = turn.run(&mut inside, events);
+    let unused_permit = turn.is_its_turn && !inside.waits_for_permit;
+    drop(turn);
+    drop(inside);
+    if unused_permit {
+        Admission::pass_on(core);
+    }
+    match verdict {
+        Verdict::Parked if !connection.park() => Verdict::Again,
+        verdict => verdict,
+    }
+}
+
+impl<'a> Turn<'a> {
+    fn new(
+        core: &'a Core,
+        worker: &'a mut Worker,
+        connection: &'a Arc<Connection>,
+        events: u32,
+    ) -> Self {
+        Self {
+            core,
+            worker,
+            connection,
+            permit: None,
+            is_its_turn: events & PERMIT != 0,
+            phase: core.shutdown.phase(),
+            requests_left: TURN_REQUESTS,
+            bytes_left: TURN_BYTES,
+        }
+    }
+
+    fn run(&mut self, inside: &mut Inside, events: u32) -> Verdict {
+        if inside.stream.is_none() {
+            return Verdict::Closed;
+        }
+        inside.readable |= events & READABLE != 0;
+        inside.ending |= events & ENDING != 0;
+        inside.waits_for_permit &= events & PERMIT == 0;
+        if events & TIMER != 0 {
+            inside.armed = None;
+        }
+        if events & INBOX != 0 {
+            for redeemed in self.connection.take_inbox() {
+                inside.replies.fill(redeemed.slot, redeemed.answer);
+            }
+        }
+        match self.advance(inside) {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                tracing::debug!(peer = %inside.session.peer, %error, "a connection broke");
+                self.close(inside)
+            }
+        }
+    }
+
+    /// Goes on until the connection parks, ends, or has used up its share.
+    fn advance(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
+        let mut scratch = std::mem::take(&mut self.worker.scratch);
+        let mut filled = inside.pending.len();
+        scratch[..filled].copy_from_slice(&inside.pending);
+        inside.pending.clear();
+        let result = self.advance_with(inside, &mut scratch, &mut filled);
+        // What is half received waits with the connection, and costs nothing when there is none.
+        if filled == 0 && inside.pending.capacity() > 0 {
+            inside.pending = Vec::new();
+        }
+        inside.pending.extend_from_slice(&scratch[..filled]);
+        self.worker.scratch = scratch;
+        match result? {
+            Verdict::Parked => self.before_parking(inside),
+            verdict => Ok(verdict),
+        }
+    }
+
+    fn advance_with(
+        &mut self,
+        inside: &mut Inside,
+        scratch: &mut [u8],
+        filled: &mut usize,
+    ) -> io::Result<Verdict> {
+        loop {
+            let mut rest = &scratch[..*filled];
+            let stop = self.feed(inside, &mut rest);
+            let left = rest.len();
+            scratch.copy_within(*filled - left..*filled, 0);
+            *filled = left;
+            self.send(inside)?;
+            if self.is_over(inside) {
+                return Ok(self.end(inside));
+            }
+            match stop {
+                Stop::Spent => return Ok(Verdict::Again),
+                // Room in the outbox may be what was missing.
+                Stop::Held if self.may_go_on(inside) => {}
+                Stop::Held => return Ok(Verdict::Parked),
+                Stop::Starved if self.bytes_left == 0 && inside.readable => {
+                    return Ok(Verdict::Again);
+                }
+                Stop::Starved => {
+                    if !self.read(inside, scratch, filled)? {
+                        return Ok(Verdict::Parked);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads once. `false` if there is nothing to read.
+    fn read(
+        &mut self,
+        inside: &mut Inside,
+        scratch: &mut [u8],
+        filled: &mut usize,
+    ) -> io::Result<bool> {
+        let Some(stream) = inside.stream.as_ref().filter(|_| inside.readable) else {
+            return Ok(false);
+        };
+        if inside.input == Input::Ended {
+            return Ok(false);
+        }
+        let end = (*filled + TURN_BYTES).min(scratch.len());
+        let room = &mut scratch[*filled..end];
+        let asked = room.len();
+        debug_assert!(
+            asked > 0,
+            "what is not whole is shorter than the scratch buffer"
+        );
+        match socket::receive(stream, room) {
+            Ok(0) => {
+                inside.readable = false;
+                inside.input = Input::Ended;
+            }
+            Ok(received) => {
+                // A short read has emptied the socket, and what comes later is told by the poller,
+                // as is the end unless it was told already.
+                inside.readable = received == asked || inside.ending;
+                *filled += received;
+                self.bytes_left = self.bytes_left.saturating_sub(received);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                inside.readable = false;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Moves finished answers to the outbox, and what the socket takes out of it.
+    pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
+        self.collect(inside);
+        if inside.outbox.is_empty() {
+            return Ok(());
+        }
+        if inside.is_muted {
+            inside.outbox.clear();
+            return Ok(());
+        }
+        let Some(stream) = &inside.stream else {
+            return Ok(());
+        };
+        inside.was_told = true;
+        match inside.outbox.flush(stream) {
+            Ok(progress) => inside.progress += u64::from(progress),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Moves answers that may leave to the outbox, as long as it has room.
+    fn collect(&self, inside: &mut Inside) {
+        while inside.outbox.len() < self.core.house.limits.max_outbox {
+            let Some((id, answer)) = inside.replies.pop() else {
+                break;
+            };
+            inside
+                .conversation
+                .answer(id.as_ref(), &answer, inside.outbox.end());
+        }
+        if inside.replies.is_empty() {
+            inside.barrier = false;
+            if let Some(refusal) = inside.last_word.take() {
+                inside.conversation.last_word(&refusal, inside.outbox.end());
+            }
+        }
+    }
+
+    /// Whether what held feeding up is gone.
+    fn may_go_on(&self, inside: &Inside) -> bool {
+        let limits = &self.core.house.limits;
+        !inside.waits_for_permit
+            && inside.outbox.len() < limits.max_outbox
+            && inside.replies.len() < limits.max_unanswered
+            && inside
+                .held
+                .as_ref()
+                .is_none_or(|held| inside.may_begin(held))
+    }
+
+    /// A permit for costly work until the end of the turn. Without one the connection parks and is
+    /// woken when one may be had.
+    pub(super) fn enter(&mut self, inside: &mut Inside, cost: Cost) -> bool {
+        if cost == Cost::Quick
+            || self
+                .permit
+                .as_ref()
+                .is_some_and(|permit| permit.covers(cost))
+        {
+            return true;
+        }
+        if inside.waits_for_permit {
+            return false;
+        }
+        self.permit = None;
+        let is_its_turn = std::mem::take(&mut self.is_its_turn);
+        self.permit = Admission::enter(self.core, cost, self.connection, is_its_turn);
+        if self.permit.is_none() {
+            inside.waits_for_permit = true;
+            return false;
+        }
+        self.worker.give_way();
+        true
+    }
+
+    /// Sees to it that something will wake the connection, and that no deadline has passed.
+    fn before_parking(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
+        if let Some(verdict) = self.take_leave(inside)? {
+            return Ok(verdict);
+        }
+        let deadline = match inside.deadline(&self.core.house.limits) {
+            Ok(deadline) => deadline,
+            Err(expired) => return self.expire(inside, expired),
+        };
+        let Some(stream) = &inside.stream else {
+            return Ok(Verdict::Closed);
+        };
+        let (poller, key) = (&self.core.poller, self.connection.key);
+        if !inside.is_registered {
+            poller.add(stream, key)?;
+            inside.is_registered = true;
+        }
+        if !inside.watches_output && !inside.outbox.is_empty() {
+            poller.watch_output(stream, key)?;
+            inside.watches_output = true;
+        }
+        if let Some(deadline) = deadline {
+            self.arm(inside, deadline);
+        }
+        Ok(Verdict::Parked)
+    }
+
+    fn arm(&self, inside: &mut Inside, deadline: Instant) {
+        if inside.armed.is_some_and(|armed| armed <= deadline) {
+            return;
+        }
+        inside.armed = Some(deadline);
+        if self.core.timers.add(deadline, self.connection.key) {
+            self.core.poller.wake();
+        }
+    }
+
+    /// Breaks the stream off: what is owed leaves, then one last word.
+    pub(super) fn break_off(&mut self, inside: &mut Inside, refusal: Refusal) {
+        tracing::debug!(peer = %inside.session.peer, %refusal, "a stream was broken off");
+        inside.last_word = Some(refusal);
+        self.ignore_input(inside);
+    }
+
+    /// Reads no further requests. A body that was under way is lost.
+    pub(super) fn ignore_input(&mut self, inside: &mut Inside) {
+        if inside.input == Input::Open {
+            inside.input = Input::Ignored;
+        }
+        self.drop_request(inside);
+    }
+}
+
+impl Inside {
+    /// Whether `held` need not wait for earlier answers any more.
+    pub(super) fn may_begin(&self, held: &Held) -> bool {
+        let overlaps = held.handler.is_none_or(|handler| handler.spec().overlaps);
+        self.replies.is_empty() || (overlaps && !self.barrier)
+    }
+}

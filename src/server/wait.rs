@@ -1,0 +1,102 @@
+//! What a parked connection waits for, and until when: deadlines for a peer that began something
+//! and doesn't go on. Waiting for the server itself has none.
+
+use super::connection::{Input, Inside};
+use crate::config::Limits;
+use std::time::{Duration, Instant};
+
+/// What the peer should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// Read what it was sent.
+    Read,
+    /// Finish a frame, or send the text that follows a header.
+    FinishFrame,
+    /// Go on with a file.
+    GoOn,
+}
+
+/// A duty, and since when nothing was done about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wait {
+    duty: Duty,
+    progress: u64,
+    since: Instant,
+}
+
+/// Why a connection's time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// A duty was not done.
+    Duty(Duty),
+    /// No login where one is required.
+    Login,
+    /// Its end has lasted long enough.
+    Farewell,
+}
+
+impl Inside {
+    /// What the peer should do now, if anything.
+    fn duty(&self) -> Option<Duty> {
+        if !self.outbox.is_empty() {
+            return Some(Duty::Read);
+        }
+        // While requests wait for the server itself nothing is expected of the peer.
+        if self.input != Input::Open || self.held.is_some() || !self.replies.is_empty() {
+            return None;
+        }
+        match &self.request {
+            Some(request) if request.is_file => Some(Duty::GoOn),
+            Some(_) => Some(Duty::FinishFrame),
+            None => (!self.pending.is_empty()).then_some(Duty::FinishFrame),
+        }
+    }
+
+    /// The next deadline, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What has expired by `now`.
+    pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
+        let duty = self.duty();
+        let owes_login = self.session.owes_login() && self.input == Input::Open;
+        if duty.is_none() && self.farewell.is_none() && !owes_login {
+            self.wait = None;
+            return Ok(None);
+        }
+        let now = Instant::now();
+        let mut deadlines: [Option<(Instant, Expired)>; 3] = [None; 3];
+        self.wait = duty.map(|duty| match self.wait {
+            Some(wait) if wait.duty == duty && wait.progress == self.progress => wait,
+            _ => Wait {
+                duty,
+                progress: self.progress,
+                since: now,
+            },
+        });
+        if let Some(wait) = self.wait {
+            let patience = patience(wait.duty, limits);
+            deadlines[0] = Some((wait.since + patience, Expired::Duty(wait.duty)));
+        }
+        if owes_login {
+            deadlines[1] = Some((self.opened + limits.login_timeout, Expired::Login));
+        }
+        deadlines[2] = self.farewell.map(|farewell| (farewell, Expired::Farewell));
+        let first = deadlines
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline);
+        match first {
+            Some((deadline, expired)) if deadline <= now => Err(expired),
+            first => Ok(first.map(|(deadline, _)| deadline)),
+        }
+    }
+}
+
+fn patience(duty: Duty, limits: &Limits) -> Duration {
+    match duty {
+        Duty::Read => limits.output_timeout,
+        Duty::FinishFrame => limits.frame_timeout,
+        Duty::GoOn => limits.upload_timeout,
+    }
+}
