@@ -129,8 +129,6 @@ limits! {
         "The longest silence inside a file's body.";
     output_timeout: Duration, Time, 60 * SECOND, 10, 24 * HOUR,
         "The longest time without progress while a peer should read.";
-    idle_timeout: Duration, Time, 300 * SECOND, SECOND, 24 * HOUR,
-        "How long a connection must have been idle to be closed when connections run short.";
     linger: Duration, Time, 2 * SECOND, 0, 60 * SECOND,
         "How long a closed connection is read on, so that the peer gets the last word.";
     drain_timeout: Duration, Time, 8 * SECOND, 100, HOUR,

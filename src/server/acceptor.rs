@@ -110,17 +110,20 @@ impl Acceptor {
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        self.core
-            .house
-            .counters
-            .connections
-            .fetch_add(1, Ordering::Relaxed);
+        let house = &self.core.house;
+        house.counters.connections.fetch_add(1, Ordering::Relaxed);
+        let limit = house.limits.max_connections_per_address;
+        let Some(seat) = self.core.peers.seat(peer.ip(), limit) else {
+            tracing::debug!(%peer, limit, "too many connections from one address");
+            return;
+        };
         let guard = self.core.shutdown.guard();
         let mut accepted = Accepted {
             stream,
             peer,
             listener: self.index,
             guard,
+            seat,
         };
         // A full queue makes the acceptor wait, and with it the kernel's backlog. At the very end
         // of a drain there may be nobody left to take it.

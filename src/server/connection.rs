@@ -2,11 +2,12 @@
 //! has become. What is done with it in a turn is in `turn`.
 
 use super::outbox::Outbox;
+use super::peers::Seat;
 use super::replies::Replies;
 use super::shutdown::Guard;
 use super::wait::Wait;
 use crate::conversation::Serving;
-use crate::handler::{Cost, Handler, Sink};
+use crate::handler::{Body, Cost, Handler, Sink};
 use crate::session::Session;
 use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
@@ -126,6 +127,14 @@ pub(super) struct Held {
     pub(super) handler: Option<&'static dyn Handler>,
 }
 
+impl Held {
+    /// What kind of body follows.
+    pub(super) fn body(&self) -> Body {
+        self.handler
+            .map_or(Body::None, |handler| handler.spec().body)
+    }
+}
+
 /// What becomes of further input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Input {
@@ -160,6 +169,8 @@ pub(super) struct Inside {
     pub(super) is_registered: bool,
     pub(super) watches_output: bool,
     pub(super) waits_for_permit: bool,
+    /// Whether it waits for others to give memory back, and looks again after a while.
+    pub(super) waits_for_memory: bool,
     /// Whether headers are still held to what is allowed before a login.
     pub(super) has_small_headers: bool,
     /// Whether it ever sent an id, and so reads what it is told.
@@ -176,6 +187,6 @@ pub(super) struct Inside {
     pub(super) armed: Option<Instant>,
     /// When it is closed at the latest, once its end has begun.
     pub(super) farewell: Option<Instant>,
-    /// Counts it as under way until it is closed.
-    pub(super) guard: Option<Guard>,
+    /// Count it as under way, and among its address's connections, until it is closed.
+    pub(super) guards: Option<(Guard, Seat)>,
 }

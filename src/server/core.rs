@@ -2,6 +2,7 @@
 
 use super::admission::Admission;
 use super::connection::{Connection, INBOX, Notified};
+use super::peers::Peers;
 use super::poller::Poller;
 use super::queue::Queue;
 use super::registry::Registry;
@@ -24,6 +25,7 @@ pub(super) struct Core {
     pub(super) timers: Timers,
     pub(super) registry: Registry,
     pub(super) admission: Admission,
+    pub(super) peers: Peers,
     pub(super) shutdown: Arc<Shutdown>,
 }
 

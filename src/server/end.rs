@@ -143,7 +143,7 @@ impl Turn<'_> {
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
-        inside.guard = None;
+        inside.guards = None;
         inside.stream = None;
         inside.input = Input::Ended;
         inside.pending = Vec::new();

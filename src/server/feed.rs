@@ -49,7 +49,11 @@ impl Turn<'_> {
         }
         if let Some(held) = &inside.held {
             let cost = dispatch::cost(held.handler);
-            if !inside.may_begin(held) || !self.enter(inside, cost) {
+            // Who reads answers is told `busy`; who doesn't would lose its text, and waits.
+            inside.waits_for_memory = held.header.id.is_none()
+                && held.body() == Body::Frame
+                && self.core.house.budget.is_spent();
+            if inside.waits_for_memory || !inside.may_begin(held) || !self.enter(inside, cost) {
                 return Some(Stop::Held);
             }
             if self.requests_left == 0 {
@@ -94,7 +98,7 @@ impl Turn<'_> {
         };
         if expect != Expect::Nothing {
             let cost = dispatch::cost(*handler);
-            let is_file = sink.is_none() || handler.is_some_and(|it| it.spec().body == Body::File);
+            let is_file = sink.is_none() || held.body() == Body::File;
             inside.request = Some(Request {
                 id,
                 cost,

@@ -12,6 +12,7 @@ mod end;
 mod error;
 mod feed;
 mod outbox;
+mod peers;
 mod poller;
 mod queue;
 mod registry;

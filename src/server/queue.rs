@@ -3,6 +3,7 @@
 //! one, so that nobody who drains the queue can block on filling it.
 
 use super::connection::Connection;
+use super::peers::Seat;
 use super::shutdown::Guard;
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded, select, unbounded};
 use std::net::{SocketAddr, TcpStream};
@@ -17,6 +18,8 @@ pub(super) struct Accepted {
     pub(super) listener: usize,
     /// Counts it as under way.
     pub(super) guard: Guard,
+    /// Counts it among its address's connections.
+    pub(super) seat: Seat,
 }
 
 /// One piece of work.

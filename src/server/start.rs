@@ -5,6 +5,7 @@ use super::admission::Admission;
 use super::connection::PHASE;
 use super::core::Core;
 use super::error::ServeError;
+use super::peers::Peers;
 use super::poller::Poller;
 use super::queue::{Job, Queue};
 use super::registry::Registry;
@@ -101,6 +102,7 @@ impl Server {
             timers: Timers::default(),
             registry: Registry::default(),
             admission: Admission::new(limits.workers, cores),
+            peers: Peers::default(),
             shutdown: Arc::new(Shutdown::default()),
         });
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);

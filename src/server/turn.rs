@@ -153,8 +153,8 @@ impl<'a> Turn<'a> {
             scratch.copy_within(*filled - left..*filled, 0);
             *filled = left;
             self.send(inside)?;
-            if self.is_over(inside) {
-                return Ok(self.end(inside));
+            if self.is_over(inside) && self.end(inside) == Verdict::Closed {
+                return Ok(Verdict::Closed);
             }
             match stop {
                 Stop::Spent => return Ok(Verdict::Again),
@@ -258,6 +258,7 @@ impl<'a> Turn<'a> {
     fn may_go_on(&self, inside: &Inside) -> bool {
         let limits = &self.core.house.limits;
         !inside.waits_for_permit
+            && !inside.waits_for_memory
             && inside.outbox.len() < limits.max_outbox
             && inside.replies.len() < limits.max_unanswered
             && inside

@@ -5,6 +5,9 @@ use super::connection::{Input, Inside};
 use crate::config::Limits;
 use std::time::{Duration, Instant};
 
+/// How long a connection waits for memory before it looks again.
+const MEMORY_RETRY: Duration = Duration::from_millis(50);
+
 /// What the peer should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Duty {
@@ -60,7 +63,7 @@ impl Inside {
     pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
         let duty = self.duty();
         let owes_login = self.session.owes_login() && self.input == Input::Open;
-        if duty.is_none() && self.farewell.is_none() && !owes_login {
+        if duty.is_none() && self.farewell.is_none() && !owes_login && !self.waits_for_memory {
             self.wait = None;
             return Ok(None);
         }
@@ -86,9 +89,11 @@ impl Inside {
             .into_iter()
             .flatten()
             .min_by_key(|(deadline, _)| *deadline);
+        let retry = self.waits_for_memory.then_some(now + MEMORY_RETRY);
         match first {
             Some((deadline, expired)) if deadline <= now => Err(expired),
-            first => Ok(first.map(|(deadline, _)| deadline)),
+            Some((deadline, _)) => Ok(Some(retry.map_or(deadline, |retry| retry.min(deadline)))),
+            None => Ok(retry),
         }
     }
 }

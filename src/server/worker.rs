@@ -179,6 +179,7 @@ impl Worker {
             peer,
             listener,
             guard,
+            seat,
         } = accepted;
         let core = &self.core;
         let (limits, listen) = (&core.house.limits, &core.listeners[listener]);
@@ -209,6 +210,7 @@ impl Worker {
             is_registered: false,
             watches_output: false,
             waits_for_permit: false,
+            waits_for_memory: false,
             has_small_headers,
             reads: false,
             was_told: false,
@@ -218,7 +220,7 @@ impl Worker {
             wait: None,
             armed: None,
             farewell: None,
-            guard: Some(guard),
+            guards: Some((guard, seat)),
         };
         self.line
             .push_back(core.registry.add(|key| Connection::new(key, inside)));

@@ -1,0 +1,81 @@
+//! How many connections each address has. Loopback is exempt: there all peers share one address.
+
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+#[derive(Clone, Default)]
+pub(super) struct Peers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection of an address, counted until it is dropped.
+pub(super) struct Seat {
+    peers: Peers,
+    address: Option<IpAddr>,
+}
+
+impl Peers {
+    /// A seat for one more connection from `address`, if it has less than `limit`.
+    pub(super) fn seat(&self, address: IpAddr, limit: usize) -> Option<Seat> {
+        let address = address.to_canonical();
+        if address.is_loopback() {
+            return Some(Seat {
+                peers: self.clone(),
+                address: None,
+            });
+        }
+        let mut counts = self.0.lock();
+        let count = counts.entry(address).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        Some(Seat {
+            peers: self.clone(),
+            address: Some(address),
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut counts = self.peers.0.lock();
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_so_many_seats_and_gets_them_back() {
+        let (peers, far) = (Peers::default(), IpAddr::from([192, 0, 2, 1]));
+        let first = peers.seat(far, 2).unwrap();
+        let _second = peers.seat(far, 2).unwrap();
+        assert!(peers.seat(far, 2).is_none());
+        assert!(
+            peers.seat("::ffff:192.0.2.1".parse().unwrap(), 2).is_none(),
+            "the same address"
+        );
+        assert!(peers.seat(IpAddr::from([192, 0, 2, 2]), 2).is_some());
+        drop(first);
+        let third = peers.seat(far, 2);
+        assert!(third.is_some());
+        drop((third, _second));
+        assert!(peers.0.lock().is_empty(), "nothing is kept of who is gone");
+    }
+
+    #[test]
+    fn loopback_is_exempt() {
+        let (peers, here) = (Peers::default(), IpAddr::from([127, 0, 0, 1]));
+        let seats: Vec<_> = (0..10).filter_map(|_| peers.seat(here, 1)).collect();
+        assert_eq!(seats.len(), 10);
+    }
+}
