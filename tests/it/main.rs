@@ -1,1 +1,5 @@
-//! it
+//! One integration binary, so that the library is linked once.
+//!
+//! `layers` and `tables` hold the source and the documents to what they claim.
+
+mod layers;
