@@ -2,4 +2,6 @@
 //!
 //! `layers` and `tables` hold the source and the documents to what they claim.
 
+mod golden;
 mod layers;
+mod tables;

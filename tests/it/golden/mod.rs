@@ -1,0 +1,68 @@
+//! Golden conversations: what is said on the wire, in one text form, in `tests/it/data`. The
+//! protocol document quotes them.
+
+pub(crate) mod form;
+pub(crate) mod pattern;
+
+use form::Conversation;
+use std::fs;
+use std::path::Path;
+
+/// The files of conversations, each a test of its own below.
+const FILES: &[&str] = &[
+    "bot",
+    "broken",
+    "close",
+    "file",
+    "hello",
+    "login",
+    "msg",
+    "ping",
+    "unknown_type",
+];
+
+/// The conversations of one file.
+#[track_caller]
+fn load(name: &str) -> Vec<Conversation> {
+    let file = format!("tests/it/data/{name}.txt");
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file));
+    let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
+    form::parse(&text).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// Every conversation there is.
+pub(crate) fn all() -> Vec<Conversation> {
+    FILES.iter().flat_map(|name| load(name)).collect()
+}
+
+#[test]
+fn every_file_of_conversations_is_played() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/data");
+    let mut there: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    there.sort();
+    let known: Vec<_> = FILES.iter().map(|name| format!("{name}.txt")).collect();
+    assert_eq!(there, known);
+}
+
+#[test]
+fn every_conversation_has_a_title_of_its_own_and_something_expected() {
+    let mut titles = std::collections::HashSet::new();
+    for file in FILES {
+        for conversation in load(file) {
+            let title = conversation.title;
+            assert!(
+                titles.insert((file, title.clone())),
+                "{file}: {title:?} twice"
+            );
+            let last = conversation.steps.last().map(|step| &step.event);
+            let expects = matches!(
+                last,
+                Some(form::Event::Header(_) | form::Event::Text(_) | form::Event::Eof)
+            );
+            assert!(expects, "{file}: {title:?} expects nothing at its end");
+        }
+    }
+}
