@@ -4,12 +4,16 @@
 //! Stores know neither sockets nor the wire's JSON; who may do what is left to the handlers.
 
 mod files;
+mod memory_users;
 mod messages;
 mod users;
+mod users_file;
 
 pub use files::{Files, NewFile, Published, Upload};
+pub use memory_users::MemoryUsers;
 pub use messages::{Messages, NewMessage, Pending, Receipt};
 pub use users::{Account, Secret, Users};
+pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 
 use std::{fmt, io};
 

@@ -1,0 +1,69 @@
+//! Accounts in memory, gone with the process: for tests and simulations.
+
+use super::{Account, Secret, StoreError, Users};
+use crate::wire::UserName;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+
+/// A store of accounts that touches no disk.
+#[derive(Debug, Default)]
+pub struct MemoryUsers(RwLock<HashMap<UserName, Account>>);
+
+impl MemoryUsers {
+    /// A store that holds `accounts`; of two with one name the last counts.
+    #[must_use]
+    pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
+        let by_name = |account: Account| (account.name.clone(), account);
+        Self(RwLock::new(accounts.into_iter().map(by_name).collect()))
+    }
+
+    /// Adds `account`, in place of one with the same name.
+    pub fn insert(&self, account: Account) {
+        self.0.write().insert(account.name.clone(), account);
+    }
+
+    /// Removes the account called `name`, if there is one.
+    pub fn remove(&self, name: &str) {
+        self.0.write().remove(name);
+    }
+}
+
+impl Users for MemoryUsers {
+    fn find(&self, name: &str) -> Option<Account> {
+        self.0.read().get(name).cloned()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+
+    fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
+        if let Some(present) = self.0.write().get_mut(account.name.as_str())
+            && present.secret == account.secret
+        {
+            present.secret = secret.clone();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::users::conformance;
+
+    #[test]
+    fn it_keeps_accounts_as_every_engine_does() {
+        conformance::check(|accounts| MemoryUsers::new(accounts.to_vec()));
+    }
+
+    #[test]
+    fn accounts_come_and_go() {
+        let users = MemoryUsers::default();
+        let account = conformance::account("a", conformance::md5('1'), crate::session::Role::User);
+        users.insert(account.clone());
+        assert_eq!(users.find("a"), Some(account));
+        users.remove("a");
+        assert!(users.is_empty());
+    }
+}
