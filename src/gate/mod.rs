@@ -5,11 +5,10 @@
 //! server; where accounts are kept to [`crate::store`].
 
 mod hash;
-mod proof;
 mod throttle;
 
+pub use crate::wire::proof;
 pub use hash::{HashError, hash_proof};
-pub use proof::proof;
 
 use crate::store::{Account, Secret, Users};
 use crate::time::{Clock, Random};

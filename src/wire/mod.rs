@@ -10,6 +10,7 @@ mod header;
 mod id;
 mod incoming;
 mod names;
+mod proof;
 mod reply;
 
 pub use code::{CODES, Code};
@@ -18,4 +19,5 @@ pub use header::{Header, HeaderError};
 pub use id::Id;
 pub use incoming::Incoming;
 pub use names::{FileName, Key, NameError, RoomName, UserName};
+pub use proof::proof;
 pub use reply::{Answer, Datum, Refusal, Reply, write_last_word};
