@@ -3,9 +3,8 @@
 //!
 //! The only crossing between untyped and typed; what a request does is left to the handlers.
 
-use crate::conversation::Expect;
 use crate::handler::{Body, Call, Cost, HANDLERS, Handler, Outcome, Sink};
-use crate::wire::{Code, Header, Refusal};
+use crate::wire::{Code, Expect, Header, Refusal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The handler of `msg_type`, if it is served.

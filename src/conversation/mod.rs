@@ -6,7 +6,7 @@
 
 pub mod framed;
 
-use crate::wire::{Answer, Header, Id, Refusal};
+use crate::wire::{Answer, Expect, Header, Id, Refusal};
 
 /// The serving side of a conversation.
 pub trait Serving: Send {
@@ -53,15 +53,4 @@ pub enum Step<'a> {
     End,
     /// The peer said that it is done.
     Close,
-}
-
-/// What follows a header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
-    /// The next header.
-    Nothing,
-    /// A body of exactly one frame.
-    Frame,
-    /// A body of frames whose sum is exactly this; none at all for 0.
-    Bytes(u64),
 }

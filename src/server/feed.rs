@@ -3,10 +3,10 @@
 
 use super::connection::{Held, Input, Inside, Request};
 use super::turn::{Stop, Turn};
-use crate::conversation::{Expect, Step};
+use crate::conversation::Step;
 use crate::dispatch;
 use crate::handler::{Body, Call, Cost, Outcome};
-use crate::wire::{Answer, Header, Id, Refusal};
+use crate::wire::{Answer, Expect, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
 
 impl Turn<'_> {

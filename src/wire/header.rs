@@ -17,6 +17,17 @@ pub struct Header {
     pub fields: Fields,
 }
 
+/// What follows a header on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// The next header.
+    Nothing,
+    /// A body of exactly one frame.
+    Frame,
+    /// A body of frames whose sum is exactly this; none at all for 0.
+    Bytes(u64),
+}
+
 /// A header after which the stream can't be trusted any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderError(String);

@@ -15,7 +15,7 @@ mod reply;
 
 pub use code::{CODES, Code};
 pub use fields::{FieldError, Fields};
-pub use header::{Header, HeaderError};
+pub use header::{Expect, Header, HeaderError};
 pub use id::Id;
 pub use incoming::Incoming;
 pub use names::{FileName, Key, NameError, RoomName, UserName};

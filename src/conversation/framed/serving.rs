@@ -1,7 +1,7 @@
 //! The serving side of the framed conversation: frames to requests, answers to frames.
 
-use crate::conversation::{Expect, Serving, Step};
-use crate::wire::{Answer, Code, Header, Id, Refusal, frame, write_last_word};
+use crate::conversation::{Serving, Step};
+use crate::wire::{Answer, Code, Expect, Header, Id, Refusal, frame, write_last_word};
 
 /// The word that ends a conversation: a frame of these bytes, no JSON.
 const CLOSE: &[u8] = b"close";
