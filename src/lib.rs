@@ -16,10 +16,12 @@
 //! | [`store`] | the only code that touches the disk |
 //! | [`gate`] | who is let in |
 //! | [`conversation`] | protocols as sans-IO state machines |
+//! | [`bot`] | what answers a text with a text |
 //! | [`handler`] | what the service does, one file a request type |
 //! | [`dispatch`] | from a request to its handler, inside a fence |
 //! | [`server`] | threads and sockets |
 
+pub mod bot;
 pub mod budget;
 pub mod config;
 pub mod conversation;

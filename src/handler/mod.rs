@@ -6,7 +6,9 @@
 //! golden conversations. Look-up, preconditions and the fence against panics are left to
 //! [`crate::dispatch`].
 
+mod bot;
 mod house;
+mod login;
 mod ping;
 mod text;
 
@@ -20,7 +22,7 @@ use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
 /// Types that the protocol knows and this table does not are answered `unknown_type`.
-pub const HANDLERS: &[&dyn Handler] = &[&ping::Ping];
+pub const HANDLERS: &[&dyn Handler] = &[&login::Login, &bot::Bot, &ping::Ping];
 
 /// What serving a request may cost the thread that does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
