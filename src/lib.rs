@@ -20,9 +20,11 @@
 //! | [`handler`] | what the service does, one file a request type |
 //! | [`dispatch`] | from a request to its handler, inside a fence |
 //! | [`server`] | threads and sockets |
+//! | [`cli`] | one file a subcommand; the only code that prints |
 
 pub mod bot;
 pub mod budget;
+pub mod cli;
 pub mod config;
 pub mod conversation;
 pub mod dispatch;
