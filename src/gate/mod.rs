@@ -99,7 +99,8 @@ impl Gate {
 
     /// The account that `username` and `proof` open, if they do. Whatever the answer, one password
     /// hash is computed: a wrong user, a wrong password and a secret in either form take the same
-    /// time. A secret in the course's form is replaced by its Argon2id form.
+    /// time, unless `users.txt` holds an Argon2id string that somebody made with other parameters.
+    /// A secret in the course's form is replaced by its Argon2id form.
     #[must_use]
     pub fn admit(&self, username: &str, proof: &str) -> Option<Account> {
         let Some(account) = self.users.find(username) else {

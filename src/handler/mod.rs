@@ -7,6 +7,7 @@
 //! [`crate::dispatch`].
 
 mod bot;
+mod hello;
 mod house;
 mod login;
 mod ping;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
 /// Types that the protocol knows and this table does not are answered `unknown_type`.
-pub const HANDLERS: &[&dyn Handler] = &[&login::Login, &bot::Bot, &ping::Ping];
+pub const HANDLERS: &[&dyn Handler] = &[&hello::Hello, &login::Login, &bot::Bot, &ping::Ping];
 
 /// What serving a request may cost the thread that does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
