@@ -24,6 +24,9 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// What goes before a password before it is hashed; told by `hello`.
     pub salt: String,
+    /// Whether secrets may cross networks in the clear, and listeners beyond loopback are taken
+    /// although nothing is encrypted.
+    pub insecure: bool,
     /// Every bound and deadline.
     pub limits: Limits,
 }
@@ -43,6 +46,7 @@ impl Config {
             home: home.into(),
             listen: vec![listen],
             salt: COURSE_SALT.to_owned(),
+            insecure: false,
             limits: Limits::default(),
         }
     }

@@ -23,6 +23,28 @@ pub enum LoginPolicy {
     Required,
 }
 
+impl LoginPolicy {
+    /// What holds at `ip` unless something else is said: a login is required beyond loopback.
+    #[must_use]
+    pub const fn default_at(ip: IpAddr) -> Self {
+        if ip.is_loopback() {
+            Self::Optional
+        } else {
+            Self::Required
+        }
+    }
+
+    /// The word in a URL.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}
+
 /// One listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
@@ -79,15 +101,10 @@ impl FromStr for Listen {
         }
         let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
         let address = parse_authority(authority).map_err(wrong)?;
-        let default = if address.ip().is_loopback() {
-            LoginPolicy::Optional
-        } else {
-            LoginPolicy::Required
-        };
         let mut listen = Self {
             scheme: Scheme::Framed,
             address,
-            login: default,
+            login: LoginPolicy::default_at(address.ip()),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             listen.set(pair).map_err(wrong)?;
@@ -98,20 +115,27 @@ impl FromStr for Listen {
 
 impl Listen {
     fn set(&mut self, pair: &str) -> Result<(), String> {
+        use LoginPolicy::{Off, Optional, Required};
         match pair.split_once('=').unwrap_or((pair, "")) {
-            ("login", "off") => self.login = LoginPolicy::Off,
-            ("login", "optional") => self.login = LoginPolicy::Optional,
-            ("login", "required") => self.login = LoginPolicy::Required,
-            ("login", _) => return Err("login is off, optional or required".to_owned()),
-            (name, _) => return Err(format!("there is no parameter {name:?}")),
+            ("login", word) => {
+                let policies = [Off, Optional, Required];
+                let policy = policies.into_iter().find(|policy| policy.word() == word);
+                self.login = policy.ok_or("login is off, optional or required")?;
+                Ok(())
+            }
+            (name, _) => Err(format!("there is no parameter {name:?}")),
         }
-        Ok(())
     }
 }
 
+/// The URL; parameters only where they are not the default.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.word(), self.address)
+        write!(f, "{}://{}", self.scheme.word(), self.address)?;
+        if self.login != LoginPolicy::default_at(self.address.ip()) {
+            write!(f, "?login={}", self.login.word())?;
+        }
+        Ok(())
     }
 }
 
@@ -158,6 +182,19 @@ mod tests {
         assert_eq!(login("framed://0.0.0.0:1"), LoginPolicy::Required);
         assert_eq!(login("framed://[::]"), LoginPolicy::Required);
         assert_eq!(login("framed://0.0.0.0:1?login=off"), LoginPolicy::Off);
+    }
+
+    #[test]
+    fn a_listener_is_shown_as_it_can_be_given_again() {
+        for url in [
+            "framed://127.0.0.1:8001",
+            "framed://127.0.0.1:8001?login=off",
+            "framed://127.0.0.1:8001?login=required",
+            "framed://[::]:8001",
+            "framed://0.0.0.0:0?login=optional",
+        ] {
+            assert_eq!(url.parse::<Listen>().unwrap().to_string(), url);
+        }
     }
 
     #[test]
