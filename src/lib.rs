@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`wire`] | bytes to values and back: frames, headers, replies, codes, checked names |
 //! | [`time`] | the clock and randomness, as values |
+//! | [`rate`] | at most so many a second |
 //! | [`config`] | what an operator can set: listeners and limits |
 //! | [`budget`] | one bound for the memory of all connections |
 //! | [`ticket`] | an answer owed, redeemed exactly once |
@@ -31,6 +32,7 @@ pub mod dispatch;
 pub mod gate;
 pub mod handler;
 pub mod server;
+pub mod rate;
 pub mod session;
 pub mod store;
 pub mod ticket;
