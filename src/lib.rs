@@ -22,6 +22,7 @@
 //! | [`dispatch`] | from a request to its handler, inside a fence |
 //! | [`server`] | threads and sockets |
 //! | [`cli`] | one file a subcommand; the only code that prints |
+//! | [`cli`] | the command line; the only code that prints or ends the process |
 
 pub mod bot;
 pub mod budget;

@@ -1,3 +1,8 @@
-//! The subcommands, one file each; the only code that prints.
+//! The command line: arguments to a subcommand, its result to an exit code. One file or folder a
+//! subcommand; the only code that prints or ends the process.
 
-pub mod user;
+pub mod exit;
+pub mod log;
+mod outlet;
+pub mod printer;
+pub mod terminal;

@@ -1,0 +1,112 @@
+//! How the program ends: the exit codes in one table, against which the documents are tested, and
+//! the one sentence that goes with a failure. Printing it is left to [`super`].
+
+use super::terminal::escape;
+use std::fmt;
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// All was done.
+    Done = 0,
+    /// The server refused.
+    Refused = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// Nobody listens at the server's address.
+    NothingListens = 69,
+    /// A fault in gatepost itself.
+    Bug = 70,
+    /// Reading or writing failed.
+    InputOutput = 74,
+    /// Not now, perhaps later.
+    TryAgain = 75,
+    /// A setting is wrong.
+    Configuration = 78,
+    /// A second SIGINT or SIGTERM ended it at once.
+    SecondSignal = 130,
+}
+
+/// Every exit code with its meaning, in the order of the numbers.
+pub const EXITS: &[(u8, &str)] = &[
+    (Exit::Done.number(), "Done."),
+    (Exit::Refused.number(), "Refused by the server."),
+    (
+        Exit::Usage.number(),
+        "The command line makes no sense: an unknown flag or subcommand.",
+    ),
+    (
+        Exit::NothingListens.number(),
+        "Nothing listens at the server's address.",
+    ),
+    (Exit::Bug.number(), "A bug in gatepost."),
+    (
+        Exit::InputOutput.number(),
+        "Input or output failed: a file, a folder or the connection.",
+    ),
+    (
+        Exit::TryAgain.number(),
+        "Try again later: the port is taken, another daemon serves the same home, or something \
+         was stuck when the time for a graceful stop was over.",
+    ),
+    (Exit::Configuration.number(), "A setting is wrong."),
+    (
+        Exit::SecondSignal.number(),
+        "A second SIGINT or SIGTERM ended it at once.",
+    ),
+];
+
+impl Exit {
+    /// The number that the shell sees.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.number().into()
+    }
+}
+
+/// Why a command failed, for the person at the shell. Shown with what foreign text it holds
+/// escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// One sentence, in lower case without a full stop.
+    pub sentence: String,
+}
+
+impl Failure {
+    /// A failure with its sentence.
+    #[must_use]
+    pub fn new(exit: Exit, sentence: impl Into<String>) -> Self {
+        let sentence = sentence.into();
+        Self { exit, sentence }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(&self.sentence))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_published_one() {
+        let numbers: Vec<u8> = EXITS.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2, 69, 70, 74, 75, 78, 130]);
+        assert!(EXITS.iter().all(|(_, sentence)| sentence.ends_with('.')));
+    }
+}
