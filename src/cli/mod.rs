@@ -5,4 +5,5 @@ pub mod exit;
 pub mod log;
 mod outlet;
 pub mod printer;
+pub mod settings;
 pub mod terminal;

@@ -1,0 +1,165 @@
+//! The settings that are no limits: what each takes, and how it is shown.
+
+use super::super::log;
+use super::Settings;
+use super::rows::{Form, Meaning, Row};
+use crate::config::Listen;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// Their rows.
+pub(super) const GENERAL: &[Row] = &[
+    Row {
+        key: "listen",
+        table: None,
+        form: Form::Many,
+        value: "URL",
+        about: "Where to listen, as in framed://127.0.0.1:8001; may be given again.",
+        meaning: Meaning::General {
+            set: set_listen,
+            get: |settings| {
+                settings
+                    .config
+                    .listen
+                    .iter()
+                    .map(Listen::to_string)
+                    .collect()
+            },
+        },
+    },
+    Row {
+        key: "home",
+        table: None,
+        form: Form::One,
+        value: "DIR",
+        about: "The folder that holds users.txt, uploads/ and the messages.",
+        meaning: Meaning::General {
+            set: set_home,
+            get: |settings| vec![settings.config.home.to_string_lossy().into_owned()],
+        },
+    },
+    Row {
+        key: "salt",
+        table: None,
+        form: Form::One,
+        value: "TEXT",
+        about: "What goes before a password before it is hashed; hello tells it. Another one \
+                makes every password in users.txt a wrong one.",
+        meaning: Meaning::General {
+            set: |settings, values| {
+                text(only(values)?)?.clone_into(&mut settings.config.salt);
+                Ok(())
+            },
+            get: |settings| vec![settings.config.salt.clone()],
+        },
+    },
+    Row {
+        key: "insecure",
+        table: None,
+        form: Form::Switch,
+        value: "BOOL",
+        about: "Listen beyond loopback although nothing is encrypted, passwords included.",
+        meaning: Meaning::General {
+            set: |settings, values| switch(&mut settings.config.insecure, values),
+            get: |settings| vec![settings.config.insecure.to_string()],
+        },
+    },
+    Row {
+        key: "print",
+        table: None,
+        form: Form::Switch,
+        value: "BOOL",
+        about: "Show messages and files on standard output as they come.",
+        meaning: Meaning::General {
+            set: |settings, values| switch(&mut settings.print, values),
+            get: |settings| vec![settings.print.to_string()],
+        },
+    },
+    Row {
+        key: "log",
+        table: None,
+        form: Form::One,
+        value: "FORMAT",
+        about: "How the log is written: human, json, or auto: human on a terminal, else json.",
+        meaning: Meaning::General {
+            set: |settings, values| word(&mut settings.log, log::FORMATS, values),
+            get: |settings| vec![spelled(settings.log, log::FORMATS)],
+        },
+    },
+    Row {
+        key: "log_level",
+        table: None,
+        form: Form::One,
+        value: "LEVEL",
+        about: "How much is logged: error, warn, info, debug or trace.",
+        meaning: Meaning::General {
+            set: |settings, values| word(&mut settings.log_level, log::LEVELS, values),
+            get: |settings| vec![spelled(settings.log_level, log::LEVELS)],
+        },
+    },
+];
+
+fn set_listen(settings: &mut Settings, values: &[OsString]) -> Result<(), String> {
+    let parse = |url: &OsString| {
+        let url = text(url)?;
+        url.parse::<Listen>()
+            .map_err(|error| format!("is not a listener: {}", error.reason))
+    };
+    let listen = values.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    if listen.is_empty() {
+        return Err("names no listener; taken are URLs such as framed://127.0.0.1:8001".to_owned());
+    }
+    settings.config.listen = listen;
+    Ok(())
+}
+
+fn set_home(settings: &mut Settings, values: &[OsString]) -> Result<(), String> {
+    let home = PathBuf::from(only(values)?);
+    // Absolute, so that a line about it means something to whoever reads it elsewhere.
+    settings.config.home =
+        std::path::absolute(home).map_err(|error| format!("is no folder: {error}"))?;
+    Ok(())
+}
+
+fn switch(field: &mut bool, values: &[OsString]) -> Result<(), String> {
+    *field = match text(only(values)?)? {
+        "true" => true,
+        "false" => false,
+        _ => return Err("is neither true nor false".to_owned()),
+    };
+    Ok(())
+}
+
+fn word<T: Copy>(
+    field: &mut T,
+    words: &[(&'static str, T)],
+    values: &[OsString],
+) -> Result<(), String> {
+    let given = text(only(values)?)?;
+    let known = words.iter().find(|(word, _)| *word == given);
+    *field = known.map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        format!("is not taken; taken is one of {}", words.join(", "))
+    })?;
+    Ok(())
+}
+
+fn spelled<T: Copy + PartialEq>(value: T, words: &[(&'static str, T)]) -> String {
+    words
+        .iter()
+        .find(|(_, known)| *known == value)
+        .map_or_else(String::new, |(word, _)| (*word).to_owned())
+}
+
+/// The one value of a setting that is no list.
+pub(super) fn only(values: &[OsString]) -> Result<&OsStr, String> {
+    match values {
+        [value] => Ok(value),
+        _ => Err("is not one value".to_owned()),
+    }
+}
+
+/// A value as text.
+pub(super) fn text(value: &OsStr) -> Result<&str, String> {
+    value.to_str().ok_or_else(|| "is not UTF-8".to_owned())
+}
