@@ -4,6 +4,96 @@
 pub mod exit;
 pub mod log;
 mod outlet;
+mod panics;
 pub mod printer;
+mod serve;
 pub mod settings;
 pub mod terminal;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use exit::Exit;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+/// The lodge at the gate: takes in messages and files, checks names, and answers back.
+#[derive(Debug, Parser)]
+#[command(name = "gatepost", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Serve(settings::Flags),
+}
+
+/// Runs the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panics::install();
+    let arguments = arguments.into_iter().collect::<Vec<_>>();
+    // The panic has been told by then.
+    let exit = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(arguments)));
+    exit.unwrap_or(Exit::Bug).into()
+}
+
+fn dispatch(arguments: Vec<OsString>) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version come this way as well. Where nobody reads them there is no harm.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Done
+            };
+        }
+    };
+    match arguments.command {
+        None => {
+            let help = Arguments::command().render_help().to_string();
+            write_out(&help).unwrap_or(Exit::InputOutput)
+        }
+        Some(Command::Serve(flags)) => serve::run(&flags).unwrap_or_else(|failure| {
+            terminal::complain(format_args!("gatepost: {failure}"));
+            failure.exit
+        }),
+    }
+}
+
+/// Writes to standard output. That nobody reads it any more is a normal end.
+fn write_out(text: &str) -> io::Result<Exit> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(Exit::Done),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(arguments: &[&str]) -> Exit {
+        let arguments = ["gatepost"].iter().chain(arguments).map(OsString::from);
+        dispatch(arguments.collect())
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn unknown_flags_are_usage_and_wrong_values_are_configuration() {
+        assert_eq!(exit(&["--no-such-flag"]), Exit::Usage);
+        assert_eq!(exit(&["no-such-command"]), Exit::Usage);
+        assert_eq!(exit(&["serve", "--no-such-flag"]), Exit::Usage);
+        assert_eq!(exit(&["serve", "--workers", "many"]), Exit::Configuration);
+        assert_eq!(exit(&["--version"]), Exit::Done);
+    }
+}

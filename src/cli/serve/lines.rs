@@ -1,0 +1,128 @@
+//! The first and the last line of a daemon.
+
+use crate::config::{DEFAULT_PORT, Listen, LoginPolicy};
+use crate::server::Summary;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+/// Where it listens, what home it uses, and how to send a first message. Scripts may rely on
+/// `gatepost VERSION listens on URL, URL, home PATH; ` at its beginning.
+pub(super) fn first(addresses: &[Listen], home: &Path) -> String {
+    let urls: Vec<_> = addresses.iter().map(Listen::to_string).collect();
+    let home = home.display();
+    let line = format!(
+        "gatepost {} listens on {}, home {home}",
+        env!("CARGO_PKG_VERSION"),
+        urls.join(", "),
+    );
+    match addresses.first() {
+        Some(listen) => format!("{line}; {}", hint(listen)),
+        None => line,
+    }
+}
+
+fn hint(listen: &Listen) -> String {
+    let address = reachable(listen.address);
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+    let server = match address == default {
+        true => String::new(),
+        false => format!(" --server {address}"),
+    };
+    match listen.login {
+        LoginPolicy::Required => {
+            format!("a login is required: gatepost user add NAME, then gatepost login{server}")
+        }
+        LoginPolicy::Off | LoginPolicy::Optional => {
+            format!("say hello with: gatepost say{server} hello")
+        }
+    }
+}
+
+/// The address by which this machine reaches a listener that takes any.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// What was done, and what was stuck when `drain_timeout` was over.
+pub(super) fn last(summary: &Summary, drain_timeout: Duration) -> String {
+    let Summary {
+        served,
+        refused,
+        cut_off,
+        connections,
+        messages,
+        files,
+        stuck,
+    } = summary;
+    let line = format!(
+        "gatepost ended: {served} served, {refused} refused, {cut_off} cut off; \
+         {connections} connections, {messages} messages, {files} files"
+    );
+    match stuck {
+        0 => line,
+        _ => format!(
+            "{line}; {stuck} stuck after {}",
+            humantime::format_duration(drain_timeout)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn says(urls: &[&str], line: &str) {
+        let addresses: Vec<Listen> = urls.iter().map(|url| url.parse().unwrap()).collect();
+        let version = env!("CARGO_PKG_VERSION");
+        let said = first(&addresses, Path::new("/x/y"));
+        assert_eq!(said, format!("gatepost {version} {line}"));
+    }
+
+    #[test]
+    fn the_first_line_says_where_and_how() {
+        says(
+            &["framed://127.0.0.1:8001"],
+            "listens on framed://127.0.0.1:8001, home /x/y; say hello with: gatepost say hello",
+        );
+        says(
+            &["framed://0.0.0.0:9?login=off", "framed://[::1]:7"],
+            "listens on framed://0.0.0.0:9?login=off, framed://[::1]:7, home /x/y; \
+             say hello with: gatepost say --server 127.0.0.1:9 hello",
+        );
+        says(
+            &["framed://[::]:8001"],
+            "listens on framed://[::]:8001, home /x/y; a login is required: \
+             gatepost user add NAME, then gatepost login --server [::1]:8001",
+        );
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        let summary = Summary {
+            served: 5,
+            refused: 4,
+            cut_off: 3,
+            connections: 2,
+            messages: 1,
+            ..Summary::default()
+        };
+        let counted = "gatepost ended: 5 served, 4 refused, 3 cut off; \
+                       2 connections, 1 messages, 0 files";
+        let last = |summary| last(&summary, Duration::from_secs(8));
+        assert_eq!(last(summary), counted);
+        assert_eq!(
+            last(Summary {
+                stuck: 2,
+                ..summary
+            }),
+            format!("{counted}; 2 stuck after 8s")
+        );
+    }
+}
