@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use crate::wire::{FileName, UserName};
+use std::io;
 
 /// A file that wants to be kept.
 #[derive(Debug, Clone)]
@@ -50,6 +51,19 @@ pub trait Upload: Send {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; nothing is then visible.
+    /// [`StoreError`], also if another size was written than it was begun with; nothing is then
+    /// visible.
     fn publish(self: Box<Self>) -> Result<Published, StoreError>;
+}
+
+/// Holds an upload to the size it was begun with, if any, so that nothing is published that isn't
+/// whole.
+pub(super) fn check_size(announced: Option<u64>, size: u64) -> Result<(), StoreError> {
+    match announced {
+        Some(announced) if announced != size => Err(StoreError::Io(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a file of {announced} bytes ended with {size}"),
+        ))),
+        _ => Ok(()),
+    }
 }

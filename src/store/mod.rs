@@ -3,18 +3,30 @@
 //!
 //! Stores know neither sockets nor the wire's JSON; who may do what is left to the handlers.
 
+mod beside;
+#[cfg(test)]
+pub(crate) mod conformance;
+mod directory;
 mod files;
+mod folder;
+mod journal;
+mod ledger;
+mod memory;
 mod memory_users;
 mod messages;
 mod users;
 mod users_file;
 
 pub use files::{Files, NewFile, Published, Upload};
+pub use folder::Folder;
+pub use journal::Journal;
+pub use memory::{MemoryFiles, MemoryMessages, StoredMessage};
 pub use memory_users::MemoryUsers;
 pub use messages::{Messages, NewMessage, Pending, Receipt};
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 
+use files::check_size;
 use std::{fmt, io};
 
 /// What a store could not do.

@@ -1,0 +1,16 @@
+//! What every engine of a store must do, whatever it keeps its data in: one suite a trait, and the
+//! desk at which tests wait for their tickets.
+
+mod desk;
+mod files;
+mod messages;
+
+pub(crate) use desk::{Desk, Told, pending};
+pub(crate) use files::{FilesUnderTest, files_conform};
+pub(crate) use messages::{Kept, MessagesUnderTest, message, messages_conform};
+
+/// The suites' own checks, for the macros that turn them into tests.
+pub(crate) mod checks {
+    pub(crate) use super::files::checks as files;
+    pub(crate) use super::messages::checks as messages;
+}

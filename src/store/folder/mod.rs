@@ -1,0 +1,224 @@
+//! The lasting engine of [`Files`]: published files by their names in `uploads/`, files on their
+//! way in under names of our own in `uploads/.incoming/`. Both are on one file system, so that
+//! publishing is a rename.
+//!
+//! One upload is in `upload`, what a start finds in `.incoming` in `leftovers`. Digests, resuming
+//! and quotas are left to the next engine.
+
+mod leftovers;
+mod upload;
+
+use super::directory::Directory;
+use super::{Files, NewFile, StoreError, Upload};
+use crate::time::Random;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use upload::FolderUpload;
+
+/// Where published files are.
+const UPLOADS: &str = "uploads";
+
+/// Where files on their way in are; its leading dot keeps every client's name out of it.
+const INCOMING: &str = ".incoming";
+
+/// Files in the folder `uploads`.
+#[derive(Debug)]
+pub struct Folder {
+    shared: Arc<Shared>,
+    notes: Vec<String>,
+}
+
+/// What a folder and its uploads share.
+#[derive(Debug)]
+struct Shared {
+    uploads: Directory,
+    incoming: Directory,
+    random: Random,
+    /// Set once a sync of `uploads` has failed: nobody knows then which names are durable.
+    fenced: AtomicBool,
+    /// Whether it was already said that space can't be reserved here.
+    unreserved: AtomicBool,
+}
+
+impl Folder {
+    /// Opens `uploads` in the folder `home`, creates what is missing, and clears away what uploads
+    /// that never ended left behind. No other daemon may be at work in the same home.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the folders can't be opened, created or synced.
+    pub fn open(home: &Path, random: Random) -> Result<Self, StoreError> {
+        let home = Directory::open(home)?;
+        // An operator may have put the files on another disk: this one may be a link.
+        let uploads = home.subfolder(UPLOADS, 0o777, true)?;
+        let incoming = uploads.subfolder(INCOMING, 0o700, false)?;
+        let notes = leftovers::clear(&incoming)?;
+        for note in &notes {
+            tracing::warn!("{UPLOADS}/{INCOMING}: {note}");
+        }
+        // After a crash of the daemon alone, names may be visible that were never synced.
+        uploads.sync()?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                uploads,
+                incoming,
+                random,
+                fenced: AtomicBool::new(false),
+                unreserved: AtomicBool::new(false),
+            }),
+            notes,
+        })
+    }
+
+    /// What was found left over when the folder was opened, a sentence each; already logged.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl Files for Folder {
+    fn begin(&self, file: NewFile) -> Result<Box<dyn Upload>, StoreError> {
+        if file.durable && self.shared.fenced.load(Ordering::Acquire) {
+            return Err(StoreError::Fenced);
+        }
+        Ok(Box::new(FolderUpload::begin(&self.shared, file)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::conformance::{FilesUnderTest, files_conform};
+    use crate::wire::FileName;
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use tempfile::TempDir;
+
+    /// A folder in a home of its own, which goes with it.
+    struct Home {
+        folder: Folder,
+        home: TempDir,
+    }
+
+    impl FilesUnderTest for Home {
+        fn open() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let folder = Folder::open(home.path(), Random::system()).unwrap();
+            Self { folder, home }
+        }
+
+        fn store(&self) -> Arc<dyn Files> {
+            Arc::new(Folder {
+                shared: Arc::clone(&self.folder.shared),
+                notes: Vec::new(),
+            })
+        }
+
+        fn published(&self) -> BTreeMap<String, Vec<u8>> {
+            let entries = fs::read_dir(self.home.path().join(UPLOADS)).unwrap();
+            entries
+                .map(|entry| entry.unwrap())
+                .filter(|entry| entry.file_name() != INCOMING)
+                .map(|entry| {
+                    let name = entry.file_name().into_string().unwrap();
+                    (name, fs::read(entry.path()).unwrap())
+                })
+                .collect()
+        }
+
+        fn under_way(&self) -> usize {
+            self.folder.shared.incoming.entries().unwrap().len()
+        }
+    }
+
+    files_conform!(Home);
+
+    fn wanted(size: u64) -> NewFile {
+        NewFile {
+            name: FileName::new("a").unwrap(),
+            size: Some(size),
+            owner: None,
+            durable: true,
+        }
+    }
+
+    #[test]
+    fn what_no_disk_holds_is_refused_and_leaves_nothing() {
+        let home = Home::open();
+        for size in [1 << 60, u64::MAX] {
+            let refused = home.folder.begin(wanted(size)).map(drop);
+            assert!(matches!(refused, Err(StoreError::NoSpace)), "{size}");
+        }
+        assert_eq!(home.under_way(), 0);
+    }
+
+    #[test]
+    fn space_is_reserved_without_lengthening_the_file() {
+        let home = Home::open();
+        let _upload = home.folder.begin(wanted(4 << 20)).unwrap();
+        let entries = home.folder.shared.incoming.entries().unwrap();
+        assert_eq!(entries[0].size, 0);
+    }
+
+    #[test]
+    fn incoming_is_private_and_published_files_are_not() {
+        let home = Home::open();
+        home.folder.begin(wanted(0)).unwrap().publish().unwrap();
+        let mode = |name: &str| {
+            let path = home.home.path().join(UPLOADS).join(name);
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(mode(INCOMING), 0o700);
+        assert_eq!(mode("a") & 0o600, 0o600);
+        assert_eq!(mode("a") & 0o111, 0);
+    }
+
+    #[test]
+    fn a_start_clears_what_a_crash_left_and_keeps_what_was_published() {
+        let Home { folder, home } = Home::open();
+        folder.begin(wanted(0)).unwrap().publish().unwrap();
+        let mut upload = folder.begin(wanted(9)).unwrap();
+        upload.write(b"12345").unwrap();
+        // Not dropped, as in a crash.
+        std::mem::forget(upload);
+        let folder = Folder::open(home.path(), Random::system()).unwrap();
+        assert_eq!(
+            folder.notes(),
+            ["1 uploads had not ended: their 5 bytes are removed"]
+        );
+        let home = Home { folder, home };
+        assert_eq!((home.under_way(), home.published().len()), (0, 1));
+    }
+
+    #[test]
+    fn uploads_may_be_on_another_disk_but_incoming_may_not() {
+        let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(other.path(), home.path().join(UPLOADS)).unwrap();
+        let folder = Folder::open(home.path(), Random::system()).unwrap();
+        folder.begin(wanted(0)).unwrap().publish().unwrap();
+        assert!(other.path().join("a").exists());
+
+        fs::remove_dir(other.path().join(INCOMING)).unwrap();
+        std::os::unix::fs::symlink(home.path(), other.path().join(INCOMING)).unwrap();
+        assert!(Folder::open(home.path(), Random::system()).is_err());
+    }
+
+    #[test]
+    fn a_fenced_folder_takes_no_durable_file() {
+        let home = Home::open();
+        let upload = home.folder.begin(wanted(0)).unwrap();
+        home.folder.shared.fenced.store(true, Ordering::Release);
+        assert!(matches!(upload.publish(), Err(StoreError::Fenced)));
+        let refused = home.folder.begin(wanted(0)).map(drop);
+        assert!(matches!(refused, Err(StoreError::Fenced)));
+        let hasty = NewFile {
+            durable: false,
+            ..wanted(0)
+        };
+        assert!(home.folder.begin(hasty).unwrap().publish().is_ok());
+        assert_eq!((home.under_way(), home.published().len()), (0, 1));
+    }
+}

@@ -1,0 +1,168 @@
+//! One file on its way in: reserved, written, made durable, published.
+
+use super::leftovers::partial_name;
+use super::{INCOMING, Shared, UPLOADS};
+use crate::store::beside::beside;
+use crate::store::{NewFile, Published, StoreError, Upload, check_size};
+use crate::wire::FileName;
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Durable files begin to be written back each time so many bytes have come, so that the sync at
+/// the end has little left to wait for.
+const WRITE_BACK: u64 = 8 << 20;
+
+/// An upload into a folder. Its partial is unlinked on drop unless it was published.
+#[derive(Debug)]
+pub(super) struct FolderUpload {
+    shared: Arc<Shared>,
+    wanted: NewFile,
+    partial: String,
+    file: File,
+    written: u64,
+    /// How much of it was sent on its way to the disk.
+    written_back: u64,
+    published: bool,
+}
+
+impl FolderUpload {
+    /// Creates the partial and reserves its space.
+    pub(super) fn begin(shared: &Arc<Shared>, wanted: NewFile) -> Result<Self, StoreError> {
+        let partial = partial_name(&shared.random);
+        let file = shared.incoming.create(&partial)?;
+        let upload = Self {
+            shared: Arc::clone(shared),
+            wanted,
+            partial,
+            file,
+            written: 0,
+            written_back: 0,
+            published: false,
+        };
+        upload.reserve()?;
+        Ok(upload)
+    }
+
+    /// Has the file system set aside what the file will need, without making it any longer.
+    fn reserve(&self) -> Result<(), StoreError> {
+        let Some(size) = self.wanted.size.and_then(NonZeroU64::new) else {
+            return Ok(());
+        };
+        let size = size.get();
+        // Asked first: a reservation that fails half-way takes the last space from everybody else
+        // until it is given back.
+        let space = fstatvfs(&self.file)?;
+        if size > space.f_bavail.saturating_mul(space.f_frsize) {
+            return Err(StoreError::NoSpace);
+        }
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                if !self.shared.unreserved.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the file system of {UPLOADS} can't reserve space: an upload may find the \
+                         disk full on its way"
+                    );
+                }
+            }
+            // More than the file system allows in one file.
+            Err(Errno::FBIG) => return Err(StoreError::NoSpace),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name, or one beside it.
+    fn name(&self) -> io::Result<FileName> {
+        let Shared {
+            uploads, incoming, ..
+        } = &*self.shared;
+        let asked = &self.wanted.name;
+        let (mut name, mut number) = (asked.clone(), 1);
+        loop {
+            match incoming.rename(&self.partial, uploads, name.as_str()) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Taken, perhaps only since it was found free.
+                    let holds = |name: &FileName| uploads.holds(name.as_str());
+                    (name, number) = beside(asked, number, holds)?;
+                }
+                done => return done.map(|()| name),
+            }
+        }
+    }
+
+    /// Makes `name` durable, or takes it away again.
+    fn settle(&self, name: &FileName) -> Result<(), StoreError> {
+        let Err(error) = self.shared.uploads.sync() else {
+            return Ok(());
+        };
+        let text = error.to_string();
+        let error = StoreError::from(error);
+        if !matches!(error, StoreError::NoSpace) {
+            self.shared.fenced.store(true, Ordering::Release);
+            tracing::error!(
+                "{UPLOADS} can't be synced: {text}. No durable file is taken until a restart; \
+                 check the disk first"
+            );
+        }
+        if let Err(error) = self.shared.uploads.remove(name.as_str()) {
+            tracing::error!(
+                "{:?} was refused and can't be removed: {error}",
+                name.as_str()
+            );
+        }
+        Err(error)
+    }
+}
+
+impl Upload for FolderUpload {
+    fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+        self.file.write_all(piece)?;
+        self.written += piece.len() as u64;
+        let waiting = self.written - self.written_back;
+        if self.wanted.durable && waiting >= WRITE_BACK {
+            // On Linux this starts writing what is dirty and waits for nothing. Only advice: where
+            // it does nothing, the sync does it all.
+            let length = NonZeroU64::new(waiting);
+            let _ = fadvise(&self.file, self.written_back, length, Advice::DontNeed);
+            self.written_back = self.written;
+        }
+        Ok(())
+    }
+
+    fn publish(mut self: Box<Self>) -> Result<Published, StoreError> {
+        check_size(self.wanted.size, self.written)?;
+        if self.wanted.durable {
+            if self.shared.fenced.load(Ordering::Acquire) {
+                return Err(StoreError::Fenced);
+            }
+            self.file.sync_data()?;
+        }
+        let name = self.name()?;
+        self.published = true;
+        if self.wanted.durable {
+            self.settle(&name)?;
+        }
+        Ok(Published {
+            name,
+            size: self.written,
+        })
+    }
+}
+
+impl Drop for FolderUpload {
+    fn drop(&mut self) {
+        if self.published {
+            return;
+        }
+        if let Err(error) = self.shared.incoming.remove(&self.partial) {
+            let partial = &self.partial;
+            tracing::warn!("{UPLOADS}/{INCOMING}/{partial} can't be removed: {error}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The engines that keep everything in memory: for simulations and tests, with the promises of the
+//! lasting ones except that nothing outlives the process.
+
+mod files;
+mod messages;
+
+pub use files::MemoryFiles;
+pub use messages::{MemoryMessages, StoredMessage};
