@@ -25,6 +25,8 @@ pub struct House {
     pub budget: Budget,
     /// The salt that `hello` tells.
     pub salt: String,
+    /// Whether secrets may be sent in the clear from beyond loopback.
+    pub insecure: bool,
     /// The time of day.
     pub clock: Clock,
     /// Random bytes.

@@ -27,6 +27,11 @@ impl Handler for Login {
     }
 
     fn begin(&self, call: &mut Call<'_>, fields: &Fields) -> Result<Outcome, Refusal> {
+        if !call.house.insecure && !call.session.peer.ip().to_canonical().is_loopback() {
+            let reason = "a proof is as good as a password and is not taken in the clear from \
+                          other machines";
+            return Err(Refusal::new(Code::Forbidden, reason));
+        }
         log_in(&call.house.gate, call.session, fields).map(Outcome::Reply)
     }
 }

@@ -7,14 +7,19 @@
 //! [`crate::dispatch`].
 
 mod bot;
+mod file;
 mod hello;
 mod house;
 mod login;
+mod message;
 mod ping;
+mod refuse;
 mod text;
 
 pub use house::{Counters, Hidden, House, Show};
 pub use text::TextSink;
+
+use refuse::refuse;
 
 use crate::session::{Role, Session};
 use crate::ticket::{Redeemer, Ticket};
@@ -23,7 +28,14 @@ use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
 /// Types that the protocol knows and this table does not are answered `unknown_type`.
-pub const HANDLERS: &[&dyn Handler] = &[&hello::Hello, &login::Login, &bot::Bot, &ping::Ping];
+pub const HANDLERS: &[&dyn Handler] = &[
+    &hello::Hello,
+    &message::Message,
+    &file::File,
+    &login::Login,
+    &bot::Bot,
+    &ping::Ping,
+];
 
 /// What serving a request may cost the thread that does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
