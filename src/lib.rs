@@ -16,13 +16,13 @@
 //! | [`session`] | what a connection has become: peer, user, role |
 //! | [`store`] | the only code that touches the disk |
 //! | [`gate`] | who is let in |
-//! | [`conversation`] | protocols as sans-IO state machines |
 //! | [`bot`] | what answers a text with a text |
 //! | [`handler`] | what the service does, one file a request type |
 //! | [`dispatch`] | from a request to its handler, inside a fence |
+//! | [`conversation`] | protocols as sans-IO state machines, both sides of each |
+//! | [`client`] | the blocking client |
 //! | [`server`] | threads and sockets |
-//! | [`cli`] | one file a subcommand; the only code that prints |
-//! | [`cli`] | the command line; the only code that prints or ends the process |
+//! | [`cli`] | one file a subcommand; the only code that prints or ends the process |
 
 pub mod bot;
 pub mod budget;
@@ -32,8 +32,8 @@ pub mod conversation;
 pub mod dispatch;
 pub mod gate;
 pub mod handler;
-pub mod server;
 pub mod rate;
+pub mod server;
 pub mod session;
 pub mod store;
 pub mod ticket;

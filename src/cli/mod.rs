@@ -9,9 +9,10 @@ pub mod printer;
 mod serve;
 pub mod settings;
 pub mod terminal;
+pub mod user;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use exit::Exit;
+use exit::{Exit, Failure};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::panic::AssertUnwindSafe;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Run the daemon.
     Serve(settings::Flags),
+    /// Add, change, remove or list the accounts in a home folder.
+    User(user::UserArgs),
 }
 
 /// Runs the program.
@@ -58,11 +61,17 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
             let help = Arguments::command().render_help().to_string();
             write_out(&help).unwrap_or(Exit::InputOutput)
         }
-        Some(Command::Serve(flags)) => serve::run(&flags).unwrap_or_else(|failure| {
-            terminal::complain(format_args!("gatepost: {failure}"));
-            failure.exit
-        }),
+        Some(Command::Serve(flags)) => end(serve::run(&flags)),
+        Some(Command::User(args)) => end(user::run(&args).map(|()| Exit::Done)),
     }
+}
+
+/// Tells the person at the shell why a command failed.
+fn end(result: Result<Exit, Failure>) -> Exit {
+    result.unwrap_or_else(|failure| {
+        terminal::complain(format_args!("gatepost: {failure}"));
+        failure.exit
+    })
 }
 
 /// Writes to standard output. That nobody reads it any more is a normal end.

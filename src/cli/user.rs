@@ -1,15 +1,30 @@
 //! `gatepost user`: adds, changes, removes and lists accounts in the home folder's `users.txt`.
-//! A daemon that runs there notices by itself. Turning an error into an exit code is left to
-//! [`super`].
+//! A daemon that runs there notices by itself.
 
+use super::exit::{Exit, Failure};
+use super::settings::{Flags, Resolved};
 use crate::gate::{HashError, hash_proof, proof};
 use crate::session::Role;
 use crate::store::{Account, EditError, Secret, StoreError, UsersEditor};
 use crate::time::Random;
 use crate::wire::{NameError, UserName};
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+
+/// The arguments of `gatepost user`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct UserArgs {
+    /// The daemon's home folder; the current one, or `GATEPOST_HOME`, by default.
+    #[arg(long, value_name = "DIR")]
+    home: Option<OsString>,
+    /// The daemon's settings, if they are not in gatepost.toml there: the salt is one of them.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: UserCommand,
+}
 
 /// What to do with which account.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
@@ -114,13 +129,36 @@ pub struct Console<'a> {
     pub err: &'a mut dyn Write,
 }
 
-/// Carries out `command` in the folder `home`, talking over the standard streams. A password is
-/// asked for twice and not shown on a terminal, else one line is read. `salt` is the server's.
+impl From<UserError> for Failure {
+    fn from(error: UserError) -> Self {
+        let exit = match error {
+            UserError::Name(_)
+            | UserError::EmptyPassword
+            | UserError::Mismatch
+            | UserError::NameTaken(_)
+            | UserError::NoSuchUser(_) => Exit::Usage,
+            UserError::Io(_) | UserError::Store(..) => Exit::InputOutput,
+            UserError::Hash(_) => Exit::TryAgain,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+/// Carries out what `args` say, over the standard streams. A password is asked for twice and not
+/// shown on a terminal, else one line is read.
 ///
 /// # Errors
 ///
-/// [`UserError`]; the accounts are then as they were.
-pub fn run(command: &UserCommand, home: &Path, salt: &str) -> Result<(), UserError> {
+/// [`Failure`]; the accounts are then as they were.
+pub fn run(args: &UserArgs) -> Result<(), Failure> {
+    let flags = Flags::of_home(args.home.clone(), args.config.clone());
+    let config = Resolved::load(&flags, &|name| std::env::var_os(name))?
+        .settings
+        .config;
+    Ok(run_over_streams(&args.command, &config.home, &config.salt)?)
+}
+
+fn run_over_streams(command: &UserCommand, home: &Path, salt: &str) -> Result<(), UserError> {
     let is_typed = io::stdin().is_terminal();
     let mut ask = |prompt: &str| {
         if is_typed {
@@ -138,7 +176,7 @@ pub fn run(command: &UserCommand, home: &Path, salt: &str) -> Result<(), UserErr
     run_at(&mut console, command, home, salt)
 }
 
-/// As [`run`], at any console.
+/// Carries out `command` in the folder `home` at any console. `salt` is the server's.
 ///
 /// # Errors
 ///

@@ -10,9 +10,16 @@ use super::shutdown::Shutdown;
 use super::timers::Timers;
 use crate::config::Listen;
 use crate::handler::House;
+use crate::rate::RateLimit;
 use crate::ticket::{Redeemed, Redeemer};
+use crate::wire::Refusal;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Refusals that are logged a second.
+pub(super) const REFUSALS_LOGGED: u32 = 10;
 
 /// Connections in one job: many receipts cost one wake-up, but not all of them one thread.
 const SHARE: usize = 32;
@@ -27,6 +34,8 @@ pub(super) struct Core {
     pub(super) admission: Admission,
     pub(super) peers: Peers,
     pub(super) shutdown: Arc<Shutdown>,
+    /// How often it is logged that a peer was refused without hearing of it.
+    pub(super) refusals: RateLimit,
 }
 
 impl Core {
@@ -44,6 +53,17 @@ impl Core {
         for connection in self.registry.all() {
             self.notify(&connection, events);
         }
+    }
+
+    /// Logs, at a limited rate, that `peer` was refused and will not hear of it.
+    pub(super) fn log_refusal(&self, peer: SocketAddr, refusal: &Refusal) {
+        let Some(left_out) = self.refusals.admit(Instant::now()) else {
+            return;
+        };
+        if left_out > 0 {
+            tracing::warn!(left_out, "refusals that were not logged");
+        }
+        tracing::warn!(%peer, code = %refusal.code, reason = %refusal.error, "refused");
     }
 
     /// Adds one to the count of requests served or refused.

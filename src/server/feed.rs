@@ -195,7 +195,7 @@ impl Turn<'_> {
         };
         self.core.count(answer.is_err());
         if let (None, Err(refusal)) = (&id, &answer) {
-            tracing::debug!(peer = %inside.session.peer, %refusal, "refused without an answer");
+            self.core.log_refusal(inside.session.peer, refusal);
         }
         if inside.replies.is_empty() {
             inside

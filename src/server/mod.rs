@@ -11,6 +11,7 @@ mod core;
 mod end;
 mod error;
 mod feed;
+mod open;
 mod outbox;
 mod peers;
 mod poller;

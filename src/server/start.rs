@@ -1,9 +1,9 @@
 //! A server's life: start, wait, drain, stop.
 
-use super::acceptor::{self, Acceptor};
+use super::acceptor::Acceptor;
 use super::admission::Admission;
 use super::connection::PHASE;
-use super::core::Core;
+use super::core::{Core, REFUSALS_LOGGED};
 use super::error::ServeError;
 use super::peers::Peers;
 use super::poller::Poller;
@@ -12,9 +12,10 @@ use super::registry::Registry;
 use super::shutdown::{Phase, Shutdown};
 use super::timers::Timers;
 use super::worker::Worker;
-use crate::config::{Config, Listen};
+use crate::config::Listen;
 use crate::handler::House;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::rate::RateLimit;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::net::TcpListener;
@@ -28,7 +29,7 @@ use threadpool::ThreadPool;
 pub struct Server {
     core: Arc<Core>,
     addresses: Vec<Listen>,
-    acceptors: Vec<JoinHandle<()>>,
+    acceptors: Acceptors,
     workers: Workers,
     stop: Arc<OwnedFd>,
     drain: (Sender<()>, Receiver<()>),
@@ -41,12 +42,18 @@ struct Workers {
     gone: Receiver<()>,
 }
 
+/// The acceptors' threads, and how their end is told: as with the workers.
+struct Acceptors {
+    threads: Vec<JoinHandle<()>>,
+    gone: Receiver<()>,
+}
+
 /// Asks a server to end, from any thread.
 #[derive(Clone)]
 pub struct Handle(Sender<()>);
 
 /// What a server did in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Connections accepted.
     pub connections: u64,
@@ -73,40 +80,28 @@ impl Handle {
 }
 
 impl Server {
-    /// Binds every listener of `config`, and serves `house` there.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError`]; nothing is then left running.
-    pub fn with_house(config: &Config, house: House) -> Result<Self, ServeError> {
-        let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
-        for listen in &config.listen {
-            let listener = acceptor::bind(listen).map_err(|error| match error.kind() {
-                std::io::ErrorKind::AddrInUse => ServeError::Taken(listen.clone()),
-                _ => ServeError::Bind(listen.clone(), error),
-            })?;
-            addresses.push(Listen {
-                address: listener.local_addr()?,
-                ..listen.clone()
-            });
-            listeners.push(listener);
-        }
-        let limits = &config.limits;
+    /// Serves `house` on `listeners`.
+    pub(super) fn run(
+        house: House,
+        listeners: Vec<(Listen, TcpListener)>,
+    ) -> Result<Self, ServeError> {
+        let (addresses, listeners): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (queue, workers) = (house.limits.queue, house.limits.workers);
         let core = Arc::new(Core {
             house,
             listeners: addresses.clone(),
-            queue: Queue::new(limits.queue),
+            queue: Queue::new(queue),
             poller: Poller::new()?,
             timers: Timers::default(),
             registry: Registry::default(),
-            admission: Admission::new(limits.workers, cores),
+            admission: Admission::new(workers, cores),
             peers: Peers::default(),
             shutdown: Arc::new(Shutdown::default()),
+            refusals: RateLimit::new(REFUSALS_LOGGED, Instant::now()),
         });
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
-        let workers = start_workers(&core, limits.workers);
+        let workers = start_workers(&core);
         let acceptors = start_acceptors(&core, listeners, &stop)?;
         Ok(Self {
             core,
@@ -145,25 +140,21 @@ impl Server {
         self.enter(Phase::Draining);
         // Wakes every acceptor; never read, so it stays readable.
         let _ = rustix::io::write(&*self.stop, &1u64.to_ne_bytes());
-        self.core.shutdown.wait_until(begun + limit - margin);
+        // What the kernel had accepted for us is counted as under way once they are gone.
+        let cutting = begun + limit - margin;
+        let _ = self.acceptors.gone.recv_deadline(cutting);
+        self.core.shutdown.wait_until(cutting);
         self.enter(Phase::Cutting);
         let deadline = begun + limit;
-        let connections = self.core.shutdown.wait_until(deadline);
-        let mut stuck = connections;
-        for acceptor in self.acceptors {
-            stuck += usize::from(!acceptor.is_finished() && connections > 0);
-            if connections == 0 {
-                stuck += usize::from(acceptor.join().is_err());
-            }
-        }
-        let workers = self.core.house.limits.workers;
+        let mut stuck = self.core.shutdown.wait_until(deadline);
+        let patience = Duration::from_millis(500);
+        stuck += self.acceptors.stop(deadline.max(Instant::now() + patience));
         self.core.shutdown.enter(Phase::Stopped);
-        (0..workers).for_each(|_| self.core.queue.push(Job::Stop));
+        (0..self.core.house.limits.workers).for_each(|_| self.core.queue.push(Job::Stop));
         self.core.poller.wake();
-        stuck += self
-            .workers
-            .stop(deadline.max(Instant::now() + Duration::from_millis(500)));
-        self.core.house.messages.close();
+        stuck += self.workers.stop(deadline.max(Instant::now() + patience));
+        let closed = close_messages(&self.core, deadline.max(Instant::now() + patience));
+        stuck += usize::from(!closed);
         summary(&self.core, stuck)
     }
 }
@@ -185,7 +176,20 @@ impl Workers {
     }
 }
 
-fn start_workers(core: &Arc<Core>, workers: usize) -> Workers {
+impl Acceptors {
+    /// Waits until all have ended, or `deadline`. How many have not.
+    fn stop(self, deadline: Instant) -> usize {
+        let ended = self.gone.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected);
+        let end = |thread: JoinHandle<()>| {
+            // A thread that ended is joined at once; one that did not is left to the process's end.
+            usize::from(!ended || thread.join().is_err())
+        };
+        self.threads.into_iter().map(end).sum()
+    }
+}
+
+fn start_workers(core: &Arc<Core>) -> Workers {
+    let workers = core.house.limits.workers;
     let pool = threadpool::Builder::new()
         .num_threads(workers)
         .thread_name("worker".into())
@@ -206,20 +210,46 @@ fn start_acceptors(
     core: &Arc<Core>,
     listeners: Vec<TcpListener>,
     stop: &Arc<OwnedFd>,
-) -> std::io::Result<Vec<JoinHandle<()>>> {
+) -> std::io::Result<Acceptors> {
+    let (here, gone) = bounded::<()>(0);
     let start = |(index, listener)| {
+        let (here, stop) = (here.clone(), Arc::clone(stop));
         let acceptor = Acceptor {
             core: Arc::clone(core),
             listener,
             index,
-            stop: Arc::clone(stop),
+            stop,
         };
-        let name = format!("acceptor-{index}");
+        let run = move || {
+            acceptor.run();
+            drop(here);
+        };
         std::thread::Builder::new()
-            .name(name)
-            .spawn(move || acceptor.run())
+            .name(format!("acceptor-{index}"))
+            .spawn(run)
     };
-    listeners.into_iter().enumerate().map(start).collect()
+    let threads = listeners
+        .into_iter()
+        .enumerate()
+        .map(start)
+        .collect::<Result<_, _>>()?;
+    Ok(Acceptors { threads, gone })
+}
+
+/// Commits what the message store still has. `false` if that was not done by `deadline`: a disk may
+/// be stuck, and the process must end all the same.
+fn close_messages(core: &Core, deadline: Instant) -> bool {
+    let messages = Arc::clone(&core.house.messages);
+    let (done, is_done) = bounded::<()>(0);
+    let close = move || {
+        messages.close();
+        drop(done);
+    };
+    let is_started = std::thread::Builder::new()
+        .name("close".into())
+        .spawn(close)
+        .is_ok();
+    is_started && is_done.recv_deadline(deadline) == Err(RecvTimeoutError::Disconnected)
 }
 
 fn summary(core: &Core, stuck: usize) -> Summary {

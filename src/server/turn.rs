@@ -331,7 +331,7 @@ impl<'a> Turn<'a> {
 
     /// Breaks the stream off: what is owed leaves, then one last word.
     pub(super) fn break_off(&mut self, inside: &mut Inside, refusal: Refusal) {
-        tracing::debug!(peer = %inside.session.peer, %refusal, "a stream was broken off");
+        self.core.log_refusal(inside.session.peer, &refusal);
         inside.last_word = Some(refusal);
         self.ignore_input(inside);
     }

@@ -37,6 +37,23 @@ const SHORTHANDS: &[(&str, char, &str, [&str; 2])] = &[
     ),
 ];
 
+impl Flags {
+    /// What a subcommand can say that only needs to know where home is and what is set there.
+    #[must_use]
+    pub fn of_home(home: Option<OsString>, config: Option<PathBuf>) -> Self {
+        let said = |home| {
+            let source = Source::Flag("--home".to_owned());
+            let values = vec![home];
+            ("home", Given { values, source })
+        };
+        Self {
+            config,
+            print_config: false,
+            given: home.map(said).into_iter().collect(),
+        }
+    }
+}
+
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         let defaults = Settings::default();

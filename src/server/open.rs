@@ -1,0 +1,82 @@
+//! A server over what lies in its home folder: opens the stores and furnishes the house.
+
+use super::acceptor;
+use super::error::ServeError;
+use super::start::Server;
+use crate::budget::Budget;
+use crate::config::{Config, Listen};
+use crate::gate::Gate;
+use crate::handler::{Counters, House, Show};
+use crate::store::{Folder, Journal, UsersFile};
+use crate::time::{Clock, Random};
+use std::net::TcpListener;
+use std::sync::Arc;
+
+impl Server {
+    /// Starts a server as `config` says: binds its listeners, opens the stores in its home folder
+    /// and creates what is missing there. What it takes is shown by `show`.
+    ///
+    /// Whoever calls this sees to it that no other server is at work in the same home.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]; nothing is then left running.
+    pub fn start(config: Config, show: Box<dyn Show>) -> Result<Self, ServeError> {
+        // Ports first: a second server on the same one should not touch the first one's files.
+        let listeners = bind_all(&config)?;
+        let house = furnish(config, show)?;
+        Self::run(house, listeners)
+    }
+
+    /// Starts a server with stores of the caller's own.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]; nothing is then left running.
+    pub fn with_house(config: &Config, house: House) -> Result<Self, ServeError> {
+        let listeners = bind_all(config)?;
+        Self::run(house, listeners)
+    }
+}
+
+fn bind_all(config: &Config) -> Result<Vec<(Listen, TcpListener)>, ServeError> {
+    let bind = |listen: &Listen| {
+        let listener = acceptor::bind(listen).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => ServeError::Taken(listen.clone()),
+            _ => ServeError::Bind(listen.clone(), error),
+        })?;
+        let address = listener.local_addr()?;
+        Ok((
+            Listen {
+                address,
+                ..listen.clone()
+            },
+            listener,
+        ))
+    };
+    config.listen.iter().map(bind).collect()
+}
+
+fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
+    let (home, clock, random) = (config.home, Clock::system(), Random::system());
+    let users = UsersFile::open(home.join("users.txt"), clock.clone())
+        .map_err(|error| ServeError::Store("users.txt", error))?;
+    let files = Folder::open(&home, random.clone())
+        .map_err(|error| ServeError::Store("the folder uploads", error))?;
+    let messages = Journal::open(&home, clock.clone(), &random)
+        .map_err(|error| ServeError::Store("the messages", error))?;
+    Ok(House {
+        messages: Arc::new(messages),
+        files: Arc::new(files),
+        gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
+        show,
+        budget: Budget::new(config.limits.max_buffers),
+        limits: config.limits,
+        salt: config.salt,
+        insecure: config.insecure,
+        clock,
+        random,
+        counters: Counters::default(),
+        draining: false.into(),
+    })
+}
