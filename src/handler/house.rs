@@ -72,3 +72,152 @@ impl Show for Hidden {
     fn message(&self, _: &RoomName, _: Option<&UserName>, _: &str) {}
     fn file(&self, _: &str, _: u64, _: Option<&UserName>) {}
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! A house on memory stores for the tests of handlers. Every test asks something of it, so
+    //! it has no test of its own.
+
+    use super::*;
+    use crate::config::{COURSE_SALT, LoginPolicy};
+    use crate::handler::{Call, Handler, Outcome, Sink};
+    use crate::session::Session;
+    use crate::store::conformance::Desk;
+    use crate::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers};
+    use crate::ticket::Redeemer;
+    use crate::wire::{Answer, Fields};
+    use parking_lot::Mutex;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::time::UNIX_EPOCH;
+
+    /// What was shown.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) enum Shown {
+        /// A message: its room and text.
+        Message(String, String),
+        /// A file: its name and size in bytes.
+        File(String, u64),
+    }
+
+    impl Shown {
+        pub(crate) fn message(room: &str, text: &str) -> Self {
+            Self::Message(room.to_owned(), text.to_owned())
+        }
+    }
+
+    /// Shows to the test.
+    #[derive(Clone, Default)]
+    struct Window(Arc<Mutex<Vec<Shown>>>);
+
+    impl Show for Window {
+        fn message(&self, room: &RoomName, _: Option<&UserName>, text: &str) {
+            self.0.lock().push(Shown::message(room.as_str(), text));
+        }
+
+        fn file(&self, name: &str, bytes: u64, _: Option<&UserName>) {
+            self.0.lock().push(Shown::File(name.to_owned(), bytes));
+        }
+    }
+
+    impl House {
+        /// A house on the given stores whose clock stands still at 1970.
+        pub(crate) fn for_tests(
+            messages: Arc<dyn Messages>,
+            files: Arc<dyn Files>,
+            accounts: impl IntoIterator<Item = Account>,
+        ) -> Self {
+            Self {
+                messages,
+                files,
+                gate: Gate::new(Arc::new(MemoryUsers::new(accounts))),
+                show: Box::new(Hidden),
+                limits: Limits::default(),
+                budget: Budget::new(1 << 20),
+                salt: COURSE_SALT.to_owned(),
+                insecure: false,
+                clock: Clock::from_fn(|| UNIX_EPOCH),
+                random: Random::seeded(1),
+                counters: Counters::default(),
+                draining: AtomicBool::new(false),
+            }
+        }
+    }
+
+    /// A house, one connection to it, and what a test wants to see of both.
+    pub(crate) struct TestHouse {
+        pub(crate) house: House,
+        pub(crate) session: Session,
+        pub(crate) messages: Arc<MemoryMessages>,
+        pub(crate) files: MemoryFiles,
+        window: Window,
+        desk: Arc<Desk>,
+    }
+
+    impl TestHouse {
+        pub(crate) fn new() -> Self {
+            Self::with_accounts([])
+        }
+
+        pub(crate) fn with_accounts(accounts: impl IntoIterator<Item = Account>) -> Self {
+            let clock = Clock::from_fn(|| UNIX_EPOCH);
+            let messages = Arc::new(MemoryMessages::new(clock, &Random::seeded(1)));
+            let files = MemoryFiles::new();
+            let mut house = House::for_tests(messages.clone(), Arc::new(files.clone()), accounts);
+            let window = Window::default();
+            house.show = Box::new(window.clone());
+            let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+            Self {
+                house,
+                session: Session::new(peer, LoginPolicy::Optional),
+                messages,
+                files,
+                window,
+                desk: Desk::new(),
+            }
+        }
+
+        /// Puts other files in the place of those that are there.
+        pub(crate) fn put_files(&mut self, files: MemoryFiles) {
+            self.house.files = Arc::new(files.clone());
+            self.files = files;
+        }
+
+        pub(crate) fn shown(&self) -> Vec<Shown> {
+            self.window.0.lock().clone()
+        }
+
+        /// Serves one request with the body `pieces` to its end, as dispatch would.
+        pub(crate) fn serve(
+            &mut self,
+            handler: &dyn Handler,
+            fields: &Fields,
+            pieces: &[&[u8]],
+        ) -> Answer {
+            let redeemer: Arc<dyn Redeemer> = self.desk.clone();
+            let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1);
+            let mut outcome = handler.begin(&mut call, fields)?;
+            if let Outcome::Sink(mut sink) = outcome {
+                for piece in pieces {
+                    sink.write(piece)?;
+                }
+                outcome = sink.finish(&mut call)?;
+            }
+            assert_eq!(call.has_issued(), matches!(outcome, Outcome::Ticket));
+            match outcome {
+                Outcome::Reply(reply) => Ok(reply),
+                Outcome::Ticket => self.desk.next().answer,
+                Outcome::Sink(_) => panic!("a sink that ends in a sink"),
+            }
+        }
+
+        /// The sink of a request that has begun.
+        pub(crate) fn sink(&mut self, handler: &dyn Handler, fields: &Fields) -> Box<dyn Sink> {
+            let redeemer: Arc<dyn Redeemer> = self.desk.clone();
+            let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1);
+            match handler.begin(&mut call, fields) {
+                Ok(Outcome::Sink(sink)) => sink,
+                _ => panic!("no body is wanted"),
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! golden conversations. Look-up, preconditions and the fence against panics are left to
 //! [`crate::dispatch`].
 
+mod ack;
 mod bot;
 mod file;
 mod hello;
@@ -16,10 +17,10 @@ mod ping;
 mod refuse;
 mod text;
 
+pub use ack::Ack;
 pub use house::{Counters, Hidden, House, Show};
+pub use refuse::refuse;
 pub use text::TextSink;
-
-use refuse::refuse;
 
 use crate::session::{Role, Session};
 use crate::ticket::{Redeemer, Ticket};

@@ -10,8 +10,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// Files are readable by all unless the umask says otherwise.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o666);
+/// The permissions of a new file, before the umask.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Access {
+    /// The operator alone: what is in it may be for one user only.
+    Private = 0o600,
+    /// Everybody, as for any file.
+    Shared = 0o666,
+}
 
 /// One open folder.
 #[derive(Debug)]
@@ -49,10 +55,11 @@ impl Directory {
     }
 
     /// Creates the file `name`, which must not be there in any form.
-    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+    pub(super) fn create(&self, name: &str, access: Access) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(fs::openat(self, name, flags, FILE_MODE)?.into())
+        let mode = Mode::from_raw_mode(access as u32);
+        Ok(fs::openat(self, name, flags, mode)?.into())
     }
 
     /// Opens the regular file `name` for reading and writing, if it is there.
@@ -148,10 +155,13 @@ mod tests {
     fn nothing_is_overwritten_and_no_link_is_followed() {
         let scratch = tempfile::tempdir().unwrap();
         let home = Directory::open(scratch.path()).unwrap();
-        drop(home.create("a").unwrap());
-        drop(home.create("b").unwrap());
+        drop(home.create("a", Access::Shared).unwrap());
+        drop(home.create("b", Access::Shared).unwrap());
         let taken = |result: io::Result<()>| result.unwrap_err().kind();
-        assert_eq!(taken(home.create("a").map(drop)), ErrorKind::AlreadyExists);
+        assert_eq!(
+            taken(home.create("a", Access::Shared).map(drop)),
+            ErrorKind::AlreadyExists
+        );
         assert_eq!(
             taken(home.rename("a", &home, "b")),
             ErrorKind::AlreadyExists
@@ -165,7 +175,7 @@ mod tests {
         assert!(home.holds("link").unwrap());
         assert!(home.open_file("link").is_err());
         assert_eq!(
-            taken(home.create("link").map(drop)),
+            taken(home.create("link", Access::Shared).map(drop)),
             ErrorKind::AlreadyExists
         );
         assert!(home.subfolder("link", 0o777, false).is_err());
@@ -176,7 +186,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let home = Directory::open(scratch.path()).unwrap();
         let inner = home.subfolder("inner", 0o700, false).unwrap();
-        drop(inner.create("a").unwrap());
+        drop(inner.create("a", Access::Shared).unwrap());
         inner.relink("a", &home, "moved").unwrap();
         assert!(home.holds("moved").unwrap());
         assert!(!inner.holds("a").unwrap());

@@ -5,7 +5,7 @@ use super::disk::{FileDisk, NAME};
 use super::record::{self, Opening};
 use super::scan::{self, Scan};
 use crate::store::StoreError;
-use crate::store::directory::Directory;
+use crate::store::directory::{Access, Directory};
 use crate::store::ledger::Ledger;
 use crate::time::Random;
 use std::fs::File;
@@ -66,7 +66,7 @@ fn create(home: Directory, random: &Random, notes: Vec<String>) -> Result<Opened
     if home.holds(UNFINISHED)? {
         home.remove(UNFINISHED)?;
     }
-    let mut file = home.create(UNFINISHED)?;
+    let mut file = home.create(UNFINISHED, Access::Private)?;
     file.write_all(&header)?;
     file.sync_all()?;
     home.rename(UNFINISHED, &home, NAME)?;
@@ -124,7 +124,7 @@ fn resume(home: Directory, mut file: File, id: String, scan: Scan) -> Result<Ope
 /// cuts it off. Returns the copy's name.
 fn move_tail(home: &Directory, file: &mut File, good: u64) -> io::Result<String> {
     let name = free_name(home)?;
-    let mut copy = home.create(&name)?;
+    let mut copy = home.create(&name, Access::Private)?;
     let copied = copy_tail(file, good, &mut copy).and_then(|()| home.sync());
     if let Err(error) = copied {
         // Nothing was cut off yet, so the half copy is of no use to anybody.

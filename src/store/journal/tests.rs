@@ -173,6 +173,17 @@ fn a_file_that_is_not_ours_is_set_aside_and_a_new_one_begun() {
 }
 
 #[test]
+fn what_is_in_a_users_own_room_is_not_for_everybody_on_the_machine() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = home_with_tail(b"torn");
+    drop(open(&home));
+    for name in [disk::NAME, "messages.log.torn-1"] {
+        let metadata = fs::metadata(home.path().join(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o077, 0, "{name}");
+    }
+}
+
+#[test]
 fn a_full_disk_is_gone_through_with_a_new_handle_on_the_same_file() {
     let home = home_with_tail(b"");
     let path = home.path().join(disk::NAME);

@@ -42,6 +42,8 @@ pub(super) struct Writer<D> {
     durable: u64,
     /// What goes between the good part and the next line: a line end if a torn tail had to stay.
     lead: &'static [u8],
+    /// How many messages were refused since there was no space.
+    refused: u64,
     lines: Vec<u8>,
 }
 
@@ -56,6 +58,7 @@ impl<D: Disk> Writer<D> {
             state: State::Open,
             good,
             lead: if torn { b"\n" } else { b"" },
+            refused: 0,
             lines: Vec::new(),
         }
     }
@@ -126,14 +129,14 @@ impl<D: Disk> Writer<D> {
         if self.lines.is_empty() {
             return Ok(());
         }
-        let refused = self.state == State::Full;
         match self.write() {
             Ok(()) => {
                 self.good += self.lines.len() as u64;
                 self.lead = b"";
-                self.state = State::Open;
-                if refused {
-                    tracing::info!("there is space again: messages are kept");
+                if self.state == State::Full {
+                    self.state = State::Open;
+                    let refused = std::mem::take(&mut self.refused);
+                    tracing::warn!("there is space again; {refused} messages were refused");
                 }
                 Ok(())
             }
@@ -191,6 +194,7 @@ impl<D: Disk> Writer<D> {
         }
         kept.reverse();
         lost.reverse();
+        self.refused += lost.len() as u64;
         redeem(kept);
         refuse(lost, error);
     }

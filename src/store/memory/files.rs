@@ -72,6 +72,7 @@ impl Files for MemoryFiles {
             file,
             content: Vec::new(),
             charged: reserved,
+            lost: false,
             published: false,
         }))
     }
@@ -83,6 +84,8 @@ struct MemoryUpload {
     file: NewFile,
     content: Vec<u8>,
     charged: u64,
+    /// Whether a write was refused, so that it can't become whole any more.
+    lost: bool,
     published: bool,
 }
 
@@ -91,7 +94,11 @@ impl Upload for MemoryUpload {
         let wanted = (self.content.len() + piece.len()) as u64;
         let more = wanted.saturating_sub(self.charged);
         let mut state = self.state.lock();
-        state.free = state.free.checked_sub(more).ok_or(StoreError::NoSpace)?;
+        let Some(free) = state.free.checked_sub(more) else {
+            self.lost = true;
+            return Err(StoreError::NoSpace);
+        };
+        state.free = free;
         drop(state);
         self.charged += more;
         self.content.extend_from_slice(piece);
@@ -101,6 +108,9 @@ impl Upload for MemoryUpload {
     fn publish(mut self: Box<Self>) -> Result<Published, StoreError> {
         let size = self.content.len() as u64;
         check_size(self.file.size, size)?;
+        if self.lost {
+            return Err(StoreError::NoSpace);
+        }
         let content = std::mem::take(&mut self.content);
         let mut state = self.state.lock();
         let asked = &self.file.name;
@@ -174,7 +184,10 @@ mod tests {
         assert!(upload.write(b"ab").is_ok());
         assert!(matches!(upload.write(b"c"), Err(StoreError::NoSpace)));
         drop(reserved);
-        assert!(upload.write(b"c").is_ok());
+        // Its end is missing, though there would be space now.
+        assert!(matches!(upload.publish(), Err(StoreError::NoSpace)));
+        let mut upload = store.begin(file(Some(3))).unwrap();
+        upload.write(b"abc").unwrap();
         assert_eq!(upload.publish().unwrap().size, 3);
         assert!(store.begin(file(Some(8))).is_err());
         assert!(store.begin(file(Some(7))).is_ok());

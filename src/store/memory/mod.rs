@@ -3,6 +3,8 @@
 
 mod files;
 mod messages;
+mod users;
 
 pub use files::MemoryFiles;
 pub use messages::{MemoryMessages, StoredMessage};
+pub use users::MemoryUsers;

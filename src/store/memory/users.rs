@@ -1,6 +1,6 @@
 //! Accounts in memory, gone with the process: for tests and simulations.
 
-use super::{Account, Secret, StoreError, Users};
+use crate::store::{Account, Secret, StoreError, Users};
 use crate::wire::UserName;
 use parking_lot::RwLock;
 use std::collections::HashMap;
