@@ -2,6 +2,7 @@
 //! conversations that the protocol document quotes. What is missing is printed as it should stand.
 
 use crate::golden::{self, form::Event};
+use gatepost::cli::exit::EXITS;
 use gatepost::config::{LIMITS, Unit};
 use gatepost::handler::HANDLERS;
 use gatepost::wire::CODES;
@@ -96,6 +97,36 @@ fn every_limit_has_its_row() {
         "the table should be:\n{}\n",
         table.join("\n")
     );
+}
+
+#[test]
+fn every_exit_code_has_its_row() {
+    let rows = table(&document("docs/protocol.md"), "## Exit codes");
+    let expected: Vec<_> = EXITS
+        .iter()
+        .map(|(number, about)| vec![number.to_string(), (*about).to_owned()])
+        .collect();
+    let table: Vec<_> = expected
+        .iter()
+        .map(|row| format!("| {} |", row.join(" | ")))
+        .collect();
+    assert_eq!(
+        rows,
+        expected,
+        "the table should be:\n{}\n",
+        table.join("\n")
+    );
+    let readme = document("README.md");
+    let told = readme
+        .split("## Exit codes")
+        .nth(1)
+        .expect("the README has a section");
+    for (number, _) in EXITS {
+        assert!(
+            told.contains(&format!("{number} ")),
+            "the README leaves out {number}"
+        );
+    }
 }
 
 #[test]

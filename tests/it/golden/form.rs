@@ -23,6 +23,7 @@
 //! In `frame:` and `raw:` a backslash opens `\xNN` or `\\`; `\x61{100}` repeats that byte.
 
 use super::pattern::Pattern;
+use crate::support::frame;
 use std::fmt;
 use std::time::Duration;
 
@@ -185,12 +186,6 @@ fn sent(what: &str) -> Result<Event, String> {
         (frame(what.as_bytes()), Some(header))
     };
     Ok(Event::Send { bytes, header })
-}
-
-/// A frame as the protocol document describes it, on purpose not made by the library.
-pub(crate) fn frame(payload: &[u8]) -> Vec<u8> {
-    let length = i32::try_from(payload.len()).expect("a test's frame is short");
-    [&length.to_le_bytes(), payload].concat()
 }
 
 fn unescape(text: &str) -> Result<Vec<u8>, String> {

@@ -3,23 +3,42 @@
 
 pub(crate) mod form;
 pub(crate) mod pattern;
+mod play;
 
 use form::Conversation;
 use std::fs;
 use std::path::Path;
 
-/// The files of conversations, each a test of its own below.
-const FILES: &[&str] = &[
-    "bot",
-    "broken",
-    "close",
-    "file",
-    "hello",
-    "login",
-    "msg",
-    "ping",
-    "unknown_type",
-];
+/// Makes the list of the files of conversations, and a test of each.
+macro_rules! files {
+    ($($name:ident)+) => {
+        const FILES: &[&str] = &[$(stringify!($name)),+];
+
+        $(#[test]
+        fn $name() {
+            play_all(stringify!($name));
+        })+
+    };
+}
+
+files!(bot broken close file hello login msg ping unknown_type);
+
+/// Plays every conversation of a file in every manner.
+#[track_caller]
+fn play_all(name: &str) {
+    let mut wrong = Vec::new();
+    for conversation in load(name) {
+        for manner in play::MANNERS {
+            if let Err(error) = play::play(&conversation, manner) {
+                let title = &conversation.title;
+                wrong.push(format!(
+                    "{title}, {manner:?}:\ntests/it/data/{name}.txt, {error}\n"
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n\n{}", wrong.join("\n"));
+}
 
 /// The conversations of one file.
 #[track_caller]

@@ -5,56 +5,29 @@ use super::paths::Named;
 use std::path::Path;
 
 /// Each top-level module with those it may name, bottom to top: a row names rows above it only.
+#[rustfmt::skip]
 pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("time", &[]),
+    ("rate", &[]),
     ("config", &[]),
     ("budget", &[]),
     ("ticket", &["wire"]),
     ("session", &["wire", "config"]),
-    (
-        "store",
-        &["wire", "time", "config", "budget", "ticket", "session"],
-    ),
-    ("gate", &["wire", "time", "config", "store", "session"]),
-    ("bot", &["wire", "time", "config"]),
-    (
-        "handler",
-        &[
-            "wire", "time", "config", "budget", "ticket", "session", "store", "gate", "bot",
-        ],
-    ),
+    ("store", &["wire", "time", "rate", "budget", "ticket", "session"]),
+    ("gate", &["wire", "time", "session", "store"]),
+    ("bot", &["wire", "time"]),
     ("conversation", &["wire"]),
-    (
+    ("handler", &["wire", "time", "rate", "config", "budget", "ticket", "session", "store", "gate", "bot"]),
+    ("dispatch", &["wire", "conversation", "handler"]),
+    ("server", &[
+        "wire", "time", "rate", "config", "budget", "ticket", "session", "store", "gate", "conversation", "handler",
         "dispatch",
-        &[
-            "wire", "time", "config", "budget", "ticket", "session", "handler",
-        ],
-    ),
-    (
-        "server",
-        &[
-            "wire",
-            "time",
-            "config",
-            "budget",
-            "ticket",
-            "session",
-            "store",
-            "gate",
-            "bot",
-            "handler",
-            "conversation",
-            "dispatch",
-        ],
-    ),
+    ]),
     ("client", &["wire", "conversation"]),
-    (
-        "cli",
-        &[
-            "wire", "time", "config", "session", "store", "gate", "handler", "server", "client",
-        ],
-    ),
+    ("cli", &[
+        "wire", "time", "rate", "config", "session", "store", "gate", "handler", "server", "client",
+    ]),
     ("main", &["cli"]),
 ];
 
