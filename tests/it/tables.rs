@@ -47,7 +47,7 @@ fn written(unit: Unit, value: u64) -> String {
     };
     let largest = units
         .iter()
-        .find(|(size, _)| value > 0 && value % size == 0);
+        .find(|(size, _)| value > 0 && value.is_multiple_of(*size));
     largest.map_or(value.to_string(), |(size, name)| {
         format!("{}{name}", value / size)
     })

@@ -2,10 +2,11 @@
 //! protocol document quotes them.
 
 pub(crate) mod form;
+mod inside;
 pub(crate) mod pattern;
 mod play;
 
-use form::Conversation;
+use form::{Conversation, Event};
 use std::fs;
 use std::path::Path;
 
@@ -21,19 +22,35 @@ macro_rules! files {
     };
 }
 
-files!(bot broken close file hello login msg ping unknown_type);
+files!(bot broken close file hello login msg ping timeouts unknown_type);
+
+/// In how many ways each conversation is cut in process.
+const SEEDS: u64 = 16;
 
 /// Plays every conversation of a file in every manner.
 #[track_caller]
 fn play_all(name: &str) {
     let mut wrong = Vec::new();
     for conversation in load(name) {
-        for manner in play::MANNERS {
-            if let Err(error) = play::play(&conversation, manner) {
-                let title = &conversation.title;
+        let title = &conversation.title;
+        let mut note = |how: String, result: Result<(), String>| {
+            if let Err(error) = result {
                 wrong.push(format!(
-                    "{title}, {manner:?}:\ntests/it/data/{name}.txt, {error}\n"
+                    "{title}, {how}:\ntests/it/data/{name}.txt, {error}\n"
                 ));
+            }
+        };
+        for manner in play::MANNERS {
+            note(format!("{manner:?}"), play::play(&conversation, manner));
+        }
+        // In process no time passes.
+        let is_pause = |step: &form::Step| matches!(step.event, Event::Pass(_));
+        if !conversation.steps.iter().any(is_pause) {
+            for seed in 0..SEEDS {
+                note(
+                    format!("in process, seed {seed}"),
+                    inside::play(&conversation, seed),
+                );
             }
         }
     }
@@ -77,10 +94,7 @@ fn every_conversation_has_a_title_of_its_own_and_something_expected() {
                 "{file}: {title:?} twice"
             );
             let last = conversation.steps.last().map(|step| &step.event);
-            let expects = matches!(
-                last,
-                Some(form::Event::Header(_) | form::Event::Text(_) | form::Event::Eof)
-            );
+            let expects = matches!(last, Some(Event::Header(_) | Event::Text(_) | Event::Eof));
             assert!(expects, "{file}: {title:?} expects nothing at its end");
         }
     }

@@ -2,8 +2,8 @@
 //! of cutting what is sent. Whatever the manner, the answers are the same.
 
 use super::form::{Conversation, Event, Setup};
-use crate::support::{Peer, Served};
-use gatepost::config::LIMITS;
+use crate::support::{Peer, Served, limits};
+use gatepost::config::Limits;
 
 /// How what is sent reaches the socket.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +27,10 @@ fn serve(setup: &Setup) -> Served {
             let url = format!("framed://127.0.0.1:0?login={login}");
             config.listen = vec![url.parse().expect("the conversation's login is one")];
         }
-        for (key, value) in &setup.limits {
-            let limit = LIMITS.iter().find(|limit| limit.key == key);
-            let limit = limit.unwrap_or_else(|| panic!("there is no limit {key:?}"));
-            (limit.set)(&mut config.limits, *value);
-        }
+        config.limits = Limits {
+            workers: config.limits.workers,
+            ..limits(&setup.limits)
+        };
     })
 }
 
@@ -90,8 +89,17 @@ fn flush(peer: &mut Peer, unsent: &mut Vec<u8>, manner: Manner) {
 /// Reads what the server says next and compares it with what is expected.
 fn meet(peer: &mut Peer, expected: &Event) -> Result<(), String> {
     let frame = peer.try_next().map_err(|error| error.to_string())?;
-    let said = frame.as_ref().map(|frame| String::from_utf8_lossy(frame));
-    match (expected, frame.as_ref()) {
+    said_as_expected(expected, frame.as_deref())
+}
+
+/// Whether `frame`, `None` at the end, is what was `expected`.
+///
+/// # Errors
+///
+/// How it is not.
+pub(super) fn said_as_expected(expected: &Event, frame: Option<&[u8]>) -> Result<(), String> {
+    let said = frame.map(String::from_utf8_lossy);
+    match (expected, frame) {
         (Event::Eof, None) | (Event::Text(None), Some(_)) => Ok(()),
         (Event::Text(Some(text)), Some(frame)) if text.as_bytes() == frame => Ok(()),
         (Event::Header(pattern), Some(frame)) => serde_json::from_slice(frame)

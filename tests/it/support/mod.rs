@@ -9,6 +9,7 @@ pub(crate) use daemon::Daemon;
 pub(crate) use peer::{Peer, frame};
 pub(crate) use server::Served;
 
+use gatepost::config::{LIMITS, Limits};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,18 @@ pub(crate) fn proof(password: &str) -> String {
     use md5::{Digest, Md5};
     let digest = Md5::digest(format!("sdasdfagfawds{password}").as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The default limits with some of them set, by key, in bytes, things or milliseconds.
+#[track_caller]
+pub(crate) fn limits(set: &[(String, u64)]) -> Limits {
+    let mut limits = Limits::default();
+    for (key, value) in set {
+        let limit = LIMITS.iter().find(|limit| limit.key == key);
+        let limit = limit.unwrap_or_else(|| panic!("there is no limit {key:?}"));
+        (limit.set)(&mut limits, *value);
+    }
+    limits
 }
 
 /// Writes `users.txt` in `home`, in the course's form.

@@ -3,15 +3,17 @@
 use super::{Peer, write_accounts};
 use gatepost::config::Config;
 use gatepost::handler::Hidden;
-use gatepost::server::{Server, Summary};
+use gatepost::server::{Handle, Server, Summary};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread::{self, JoinHandle};
 use tempfile::TempDir;
 
 /// A running server. Dropped, it is drained.
 pub(crate) struct Served {
-    // Before the home: the server is gone when the folder goes.
-    server: Option<Server>,
+    handle: Handle,
+    /// Its end, awaited on a thread of its own, as the program does.
+    end: Option<JoinHandle<Summary>>,
     address: SocketAddr,
     home: TempDir,
 }
@@ -42,8 +44,11 @@ impl Served {
         change(&mut config);
         let server = Server::start(config, Box::new(Hidden)).expect("the server starts");
         let address = server.addresses()[0].address;
+        let handle = server.handle();
+        let end = Some(thread::spawn(|| server.wait()));
         Self {
-            server: Some(server),
+            handle,
+            end,
             address,
             home,
         }
@@ -65,27 +70,29 @@ impl Served {
         Peer::connect(self.address)
     }
 
-    /// The server.
-    pub(crate) fn server(&self) -> &Server {
-        self.server.as_ref().expect("it is only taken at its end")
+    /// Asks it to end.
+    pub(crate) fn begin_drain(&self) {
+        self.handle.drain();
     }
 
     /// Drains it and tells what it has done, and its home.
     #[track_caller]
     pub(crate) fn drain(mut self) -> (Summary, TempDir) {
-        let server = self.server.take().expect("it is only taken at its end");
-        server.handle().drain();
-        let summary = server.wait();
+        let summary = self.end();
         let home = std::mem::replace(&mut self.home, tempfile::tempdir().unwrap());
-        (summary, home)
+        (summary.expect("it ends once"), home)
+    }
+
+    fn end(&mut self) -> Option<Summary> {
+        self.begin_drain();
+        let end = self.end.take()?;
+        Some(end.join().expect("the server does not panic"))
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.handle().drain();
-            let _ = server.wait();
-        }
+        // Before the home goes.
+        self.end();
     }
 }
