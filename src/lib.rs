@@ -27,6 +27,7 @@
 pub mod bot;
 pub mod budget;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod conversation;
 pub mod dispatch;

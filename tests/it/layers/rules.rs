@@ -24,7 +24,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
         "wire", "time", "rate", "config", "budget", "ticket", "session", "store", "gate", "conversation", "handler",
         "dispatch",
     ]),
-    ("client", &["wire", "conversation"]),
+    ("client", &["wire", "config", "conversation"]),
     ("cli", &[
         "wire", "time", "rate", "config", "session", "store", "gate", "handler", "server", "client",
     ]),

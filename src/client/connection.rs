@@ -1,0 +1,205 @@
+//! One connection: bytes out while bytes come in. What they say is entered into the ledger; what
+//! requests and answers mean is left to [`super::Client`].
+//!
+//! The socket is non-blocking and waited for with `poll`, in both directions at once: a client
+//! that writes without reading and a server that answers without being read would wait for each
+//! other for ever.
+
+use super::Error;
+use super::inbox::Inbox;
+use super::ledger::Ledger;
+use crate::conversation::framed::Talking;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, ErrorKind, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    talking: Talking,
+    inbox: Inbox,
+    output: Vec<u8>,
+    ledger: Ledger,
+    /// How long nothing may move in either direction.
+    timeout: Duration,
+    /// The server has closed its side.
+    ended: bool,
+    /// Something failed; what comes now can't be trusted.
+    failed: bool,
+}
+
+impl Connection {
+    pub(super) fn new(stream: TcpStream, timeout: Duration) -> Result<Self, Error> {
+        stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            stream,
+            talking: Talking::new(),
+            inbox: Inbox::new(),
+            output: Vec::new(),
+            ledger: Ledger::default(),
+            timeout,
+            ended: false,
+            failed: false,
+        })
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Where requests are written to; [`flush`](Self::flush) sends them.
+    pub(super) fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    pub(super) fn ledger(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    /// Whether a request may still be answered here.
+    pub(super) fn is_open(&self) -> bool {
+        !self.ended && !self.failed && self.ledger.last_word().is_none()
+    }
+
+    /// Gives the connection up: the stream is not where a request could begin.
+    pub(super) fn give_up(&mut self) {
+        self.failed = true;
+    }
+
+    /// Sends all that was written to the output.
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let mut output = std::mem::take(&mut self.output);
+        let sent = self.send(&output);
+        output.clear();
+        self.output = output;
+        sent
+    }
+
+    /// Sends `bytes`, reading whatever comes meanwhile.
+    pub(super) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            match (&self.stream).write(bytes) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(error) => match error.kind() {
+                    ErrorKind::Interrupted => {}
+                    ErrorKind::WouldBlock => {
+                        self.wait(PollFlags::IN | PollFlags::OUT)?;
+                        self.read()?;
+                        self.check_open()?;
+                    }
+                    _ => return Err(self.broken_off(error)),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what has come, without waiting.
+    pub(super) fn glance(&mut self) -> Result<(), Error> {
+        while !self.ended && self.read()? {}
+        Ok(())
+    }
+
+    /// Sends what is written and waits until the ledger has `enough`.
+    pub(super) fn wait_until(&mut self, enough: impl Fn(&Ledger) -> bool) -> Result<(), Error> {
+        self.flush()?;
+        while !enough(&self.ledger) {
+            self.check_open()?;
+            self.wait(PollFlags::IN)?;
+            self.read()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is written and reads to the end of the stream.
+    pub(super) fn wait_for_end(&mut self) -> Result<(), Error> {
+        self.flush()?;
+        while !self.ended {
+            self.wait(PollFlags::IN)?;
+            self.read()?;
+        }
+        Ok(())
+    }
+
+    /// Why nothing can be asked here any more, if so.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        match self.ledger.last_word() {
+            Some(last_word) => Err(Error::Refused(last_word.clone())),
+            None if self.ended || self.failed => Err(Error::Closed {
+                going_away: self.ledger.is_going_away(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn wait(&mut self, wanted: PollFlags) -> Result<(), Error> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).ok();
+            let mut fds = [PollFd::new(&self.stream, wanted)];
+            match poll(&mut fds, left.as_ref()) {
+                Ok(0) => {
+                    self.failed = true;
+                    return Err(Error::TimedOut(self.timeout));
+                }
+                Ok(_) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::Io(error.into())),
+            }
+        }
+    }
+
+    /// Reads once; whether more may be there at once.
+    fn read(&mut self) -> Result<bool, Error> {
+        match self.inbox.read_from(&self.stream) {
+            Ok(0) => self.ended = true,
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock => return Ok(false),
+                ErrorKind::Interrupted => return Ok(true),
+                // The end, only less polite: the system hands out what had come before it.
+                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => self.ended = true,
+                _ => {
+                    self.failed = true;
+                    return Err(error.into());
+                }
+            },
+        }
+        let more = self.inbox.is_full();
+        let digested = self.digest();
+        self.failed |= digested.is_err();
+        digested.map(|()| more)
+    }
+
+    fn digest(&mut self) -> Result<(), Error> {
+        let mut input = self.inbox.unread();
+        while let Some(event) = self.talking.advance(&mut input)? {
+            self.ledger.enter(event)?;
+        }
+        let left = input.len();
+        self.inbox.keep(left);
+        Ok(())
+    }
+
+    /// What to say of a write that failed: the server may have told why before it closed.
+    fn broken_off(&mut self, error: io::Error) -> Error {
+        self.failed = true;
+        let gone = matches!(
+            error.kind(),
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted
+        );
+        if !gone {
+            return error.into();
+        }
+        match self.glance().and_then(|()| self.check_open()) {
+            Err(said) => said,
+            Ok(()) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Which requests wait for an answer, which answers were found, and what else the server said.
+
+use super::{Answer, Error, Refused, Reply};
+use crate::conversation::framed::Event;
+use crate::wire::{Code, Fields, Id, Incoming};
+use std::collections::VecDeque;
+
+/// The longest body of a reply that is held in memory, in bytes: 16 MiB.
+const MAX_REPLY_BODY: u64 = 16 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The ids of the requests that are not answered yet, in order.
+    asked: VecDeque<u64>,
+    /// Answers that were found and not taken yet, in order.
+    answers: VecDeque<Answer>,
+    /// What is coming in: a header whose body is not whole.
+    open: Option<(Incoming, Vec<u8>)>,
+    last_word: Option<Refused>,
+    going_away: bool,
+}
+
+impl Ledger {
+    /// Remembers that request `id` will be answered.
+    pub(super) fn expect(&mut self, id: u64) {
+        self.asked.push_back(id);
+    }
+
+    /// How many requests wait for their answers.
+    pub(super) fn unanswered(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether request `id` has its answer.
+    pub(super) fn is_answered(&self, id: u64) -> bool {
+        self.asked.front().is_none_or(|oldest| id < *oldest)
+    }
+
+    /// The answer found first and not taken yet.
+    pub(super) fn take_first(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+
+    /// The answer found last and not taken yet.
+    pub(super) fn take_last(&mut self) -> Option<Answer> {
+        self.answers.pop_back()
+    }
+
+    /// Whether an answer waits to be taken.
+    pub(super) fn has_answer(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    /// What the server said before it closed, if it said something.
+    pub(super) fn last_word(&self) -> Option<&Refused> {
+        self.last_word.as_ref()
+    }
+
+    /// Whether the server has said that it is going away.
+    pub(super) fn is_going_away(&self) -> bool {
+        self.going_away
+    }
+
+    /// Enters what the conversation found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nonsense`] for an answer that nobody asked for, out of order, or with a body that
+    /// is too long to be held.
+    pub(super) fn enter(&mut self, event: Event<'_>) -> Result<(), Error> {
+        match event {
+            Event::Header(header) => {
+                if let Incoming::Reply { body, .. } = &header
+                    && *body > MAX_REPLY_BODY
+                {
+                    return Err(Error::Nonsense(format!(
+                        "a reply with a body of {body} bytes"
+                    )));
+                }
+                self.open = Some((header, Vec::new()));
+            }
+            Event::Body(piece) => {
+                // The body of a push is nothing this client asked for: it is not even kept.
+                if let Some((Incoming::Reply { .. }, body)) = &mut self.open {
+                    body.extend_from_slice(piece);
+                }
+            }
+            Event::End => match self.open.take() {
+                Some((Incoming::Reply { id, fields, .. }, body)) => {
+                    self.settle(&id, Ok(Reply { fields, body }))?;
+                }
+                Some((
+                    Incoming::Refused {
+                        id,
+                        code,
+                        error,
+                        fields,
+                    },
+                    _,
+                )) => {
+                    self.settle(
+                        &id,
+                        Err(Refused {
+                            code,
+                            error,
+                            fields,
+                        }),
+                    )?;
+                }
+                Some((
+                    Incoming::Push {
+                        msg_type, fields, ..
+                    },
+                    _,
+                )) => self.hear(&msg_type, fields),
+                None => {}
+            },
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, id: &Id, outcome: Result<Reply, Refused>) -> Result<(), Error> {
+        let next = self.asked.front().copied();
+        let Some(asked) = next.filter(|asked| Id::from(*asked) == *id) else {
+            let nonsense = format!("an answer to request {id:?}, where {next:?} was next");
+            return Err(Error::Nonsense(nonsense));
+        };
+        self.asked.pop_front();
+        self.answers.push_back(Answer { id: asked, outcome });
+        Ok(())
+    }
+
+    fn hear(&mut self, msg_type: &str, fields: Fields) {
+        match msg_type {
+            "error" => {
+                let text = |name| fields.text(name).ok().flatten().unwrap_or_default();
+                let (code, error) = (Code::parse(text("code")), text("error").to_owned());
+                self.last_word = Some(Refused {
+                    code,
+                    error,
+                    fields,
+                });
+            }
+            "going_away" => self.going_away = true,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(id: u64, body: u64) -> Event<'static> {
+        Event::Header(Incoming::Reply {
+            id: Id::from(id),
+            fields: Fields::new(),
+            body,
+        })
+    }
+
+    #[test]
+    fn answers_come_in_the_order_of_their_requests() {
+        let mut ledger = Ledger::default();
+        ledger.expect(1);
+        ledger.expect(2);
+        ledger.enter(reply(1, 2)).unwrap();
+        ledger.enter(Event::Body(b"h")).unwrap();
+        assert!(!ledger.is_answered(1), "its body is not whole");
+        ledger.enter(Event::Body(b"i")).unwrap();
+        ledger.enter(Event::End).unwrap();
+        assert!(ledger.is_answered(1) && !ledger.is_answered(2));
+        assert_eq!(ledger.unanswered(), 1);
+        let answer = ledger.take_first().unwrap();
+        assert_eq!(
+            (answer.id, answer.outcome.unwrap().body),
+            (1, b"hi".to_vec())
+        );
+        assert!(!ledger.has_answer());
+    }
+
+    #[test]
+    fn an_answer_that_nobody_waits_for_is_nonsense() {
+        for wrong in [2, 3] {
+            let mut ledger = Ledger::default();
+            ledger.expect(1);
+            ledger.expect(2);
+            ledger.enter(reply(wrong, 0)).unwrap();
+            assert!(matches!(ledger.enter(Event::End), Err(Error::Nonsense(_))));
+        }
+    }
+
+    #[test]
+    fn a_body_too_long_to_hold_is_nonsense() {
+        let mut ledger = Ledger::default();
+        ledger.expect(1);
+        assert!(ledger.enter(reply(1, MAX_REPLY_BODY)).is_ok());
+        assert!(ledger.enter(reply(1, MAX_REPLY_BODY + 1)).is_err());
+    }
+}

@@ -1,0 +1,34 @@
+//! Talking to a server: a blocking client for the framed conversation.
+//!
+//! ```no_run
+//! use gatepost::client::{Client, Post};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), gatepost::client::Error> {
+//! let mut client = Client::connect("127.0.0.1:8001", Duration::from_secs(30))?;
+//! let receipt = client.say("你好", &Post::default())?;
+//! println!("message {:?} is on disk", receipt.seq);
+//! client.close()
+//! # }
+//! ```
+//!
+//! [`Client`] asks and waits; [`Client::send`] and [`Client::receive`] keep many requests under
+//! way at once. Printing, prompts and exit codes are left to the command line.
+
+mod address;
+mod answers;
+mod asking;
+mod connection;
+mod error;
+mod inbox;
+mod ledger;
+mod upload;
+
+#[cfg(test)]
+mod fake;
+
+pub use address::{Address, AddressError};
+pub use answers::{Answer, Greeting, Receipt, Reply, Stored, Welcome};
+pub use asking::{Ack, Client, Post, WINDOW};
+pub use error::{Error, Refused};
+pub use upload::{Phase, Progress};
