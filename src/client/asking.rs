@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::{Address, Answer, Error, Greeting, Receipt, Reply, Welcome};
 use crate::conversation::framed::{write_close, write_request};
 use crate::wire::{Header, frame, proof};
+use std::net::TcpStream;
 use std::time::Duration;
 
 /// Requests of one connection that may wait for their answers at once; a server reads no further
@@ -258,6 +259,12 @@ impl Client {
         self.connection.check_open()?;
         write_close(self.connection.output());
         self.connection.wait_for_end()
+    }
+
+    /// The socket, non-blocking, for who wants to drive it differently. Every answer has to be
+    /// received before.
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.connection.into_stream()
     }
 
     /// Writes a request that will be answered and returns its id.

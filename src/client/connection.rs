@@ -49,6 +49,10 @@ impl Connection {
         &self.stream
     }
 
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Where requests are written to; [`flush`](Self::flush) sends them.
     pub(super) fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output

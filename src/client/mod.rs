@@ -13,7 +13,8 @@
 //! ```
 //!
 //! [`Client`] asks and waits; [`Client::send`] and [`Client::receive`] keep many requests under
-//! way at once. Printing, prompts and exit codes are left to the command line.
+//! way at once. Printing, prompts and exit codes are left to the command line; [`load`] drives
+//! many connections to measure a server.
 
 mod address;
 mod answers;
@@ -22,6 +23,7 @@ mod connection;
 mod error;
 mod inbox;
 mod ledger;
+pub mod load;
 mod upload;
 
 #[cfg(test)]
