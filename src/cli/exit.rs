@@ -2,7 +2,9 @@
 //! the one sentence that goes with a failure. Printing it is left to [`super`].
 
 use super::terminal::escape;
+use crate::client;
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -48,8 +50,8 @@ pub const EXITS: &[(u8, &str)] = &[
     ),
     (
         Exit::TryAgain.number(),
-        "Try again later: the port is taken, another daemon serves the same home, or something \
-         was stuck when the time for a graceful stop was over.",
+        "Try again later: the server is busy or going away, the port is taken, another daemon \
+         serves the same home, or something was stuck when the time for a graceful stop was over.",
     ),
     (Exit::Configuration.number(), "A setting is wrong."),
     (
@@ -89,6 +91,18 @@ impl Failure {
         let sentence = sentence.into();
         Self { exit, sentence }
     }
+
+    /// The command line can't be right.
+    #[must_use]
+    pub fn usage(sentence: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, sentence)
+    }
+
+    /// This failure, saying first what it is about: a file, a line.
+    #[must_use]
+    pub fn about(self, what: impl fmt::Display) -> Self {
+        Self::new(self.exit, format!("{what}: {}", self.sentence))
+    }
 }
 
 impl fmt::Display for Failure {
@@ -99,14 +113,79 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Exit::InputOutput, error.to_string())
+    }
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        Self::new(exit_of(&error), error.to_string())
+    }
+}
+
+impl From<client::Refused> for Failure {
+    fn from(refused: client::Refused) -> Self {
+        client::Error::Refused(refused).into()
+    }
+}
+
+/// The one table from what can go wrong with a server to how the program ends.
+fn exit_of(error: &client::Error) -> Exit {
+    use client::Error;
+    match error {
+        Error::Address(_) | Error::Insecure => Exit::Usage,
+        Error::Connect { .. } => Exit::NothingListens,
+        Error::Refused(refused) if refused.is_passing() => Exit::TryAgain,
+        Error::Refused(_) | Error::TooLong(_) => Exit::Refused,
+        Error::Closed { going_away: true } => Exit::TryAgain,
+        Error::Broken(_)
+        | Error::Nonsense(_)
+        | Error::Closed { going_away: false }
+        | Error::TimedOut(_)
+        | Error::Unreadable(_)
+        | Error::Io(_) => Exit::InputOutput,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{Error, Refused};
+    use crate::wire::{Code, Fields};
 
     #[test]
     fn the_table_is_the_published_one() {
         let numbers: Vec<u8> = EXITS.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, [0, 1, 2, 69, 70, 74, 75, 78, 130]);
         assert!(EXITS.iter().all(|(_, sentence)| sentence.ends_with('.')));
+    }
+
+    #[test]
+    fn what_may_work_later_is_told_apart() {
+        let refused = |code| {
+            Error::Refused(Refused {
+                code: Some(code),
+                error: "no".to_owned(),
+                fields: Fields::new(),
+            })
+        };
+        let exit = |error: Error| Failure::from(error).exit;
+        assert_eq!(exit(refused(Code::Busy)), Exit::TryAgain);
+        assert_eq!(exit(refused(Code::GoingAway)), Exit::TryAgain);
+        assert_eq!(exit(refused(Code::BadLogin)), Exit::Refused);
+        assert_eq!(exit(Error::Closed { going_away: true }), Exit::TryAgain);
+        assert_eq!(exit(Error::Closed { going_away: false }), Exit::InputOutput);
+        assert_eq!(
+            exit("x:0".parse::<client::Address>().unwrap_err().into()),
+            Exit::Usage
+        );
+    }
+
+    #[test]
+    fn a_servers_sentence_cannot_drive_the_terminal() {
+        let failure = Failure::new(Exit::Refused, "no \x1b[2J").about("a\nb");
+        assert_eq!(failure.to_string(), "a\\nb: no \\u{1b}[2J");
     }
 }

@@ -1,12 +1,24 @@
 //! The command line: arguments to a subcommand, its result to an exit code. One file or folder a
 //! subcommand; the only code that prints or ends the process.
 
+mod bench;
+mod bot;
+mod chat;
 pub mod exit;
+mod hello;
+mod input;
 pub mod log;
+mod login;
 mod outlet;
+mod output;
 mod panics;
+mod parcel;
+mod ping;
 pub mod printer;
+mod say;
+mod send;
 mod serve;
+mod server;
 pub mod settings;
 pub mod terminal;
 pub mod user;
@@ -32,6 +44,14 @@ enum Command {
     Serve(settings::Flags),
     /// Add, change, remove or list the accounts in a home folder.
     User(user::UserArgs),
+    Say(say::Args),
+    Send(send::Args),
+    Bot(bot::Args),
+    Chat(chat::Args),
+    Login(login::Args),
+    Hello(hello::Args),
+    Ping(ping::Args),
+    Bench(bench::Args),
 }
 
 /// Runs the program.
@@ -62,8 +82,21 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
             write_out(&help).unwrap_or(Exit::InputOutput)
         }
         Some(Command::Serve(flags)) => end(serve::run(&flags)),
-        Some(Command::User(args)) => end(user::run(&args).map(|()| Exit::Done)),
+        Some(Command::User(args)) => done(user::run(&args)),
+        Some(Command::Say(args)) => done(say::run(args)),
+        Some(Command::Send(args)) => done(send::run(args)),
+        Some(Command::Bot(args)) => done(bot::run(args)),
+        Some(Command::Chat(args)) => done(chat::run(args)),
+        Some(Command::Login(args)) => done(login::run(args)),
+        Some(Command::Hello(args)) => done(hello::run(args)),
+        Some(Command::Ping(args)) => done(ping::run(args)),
+        Some(Command::Bench(args)) => done(bench::run(args)),
     }
+}
+
+/// How a command ends that either does all it was asked to do or fails.
+fn done(result: Result<(), Failure>) -> Exit {
+    end(result.map(|()| Exit::Done))
 }
 
 /// Tells the person at the shell why a command failed.

@@ -1,0 +1,82 @@
+//! Standard input and passwords: lines of a bounded length, and questions without echo.
+
+use super::exit::{Exit, Failure};
+use super::terminal::escape;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{self, BufRead, IsTerminal};
+
+/// The longest line that is read from standard input, in bytes: 16 MiB.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
+
+/// The next line of `input`, without its end; `None` at the end of the input.
+pub(super) fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Failure> {
+    let mut line = Vec::new();
+    let failed = |error: io::Error| Failure::from(error).about("standard input");
+    io::Read::take(&mut *input, LONGEST_LINE + 1)
+        .read_until(b'\n', &mut line)
+        .map_err(failed)?;
+    if line.is_empty() {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+    } else if line.len() as u64 > LONGEST_LINE {
+        return Err(Failure::new(
+            Exit::InputOutput,
+            format!("standard input: a line is longer than {LONGEST_LINE} bytes"),
+        ));
+    }
+    Ok(Some(line))
+}
+
+/// Whether reading standard input would not wait: there is something, or it has ended.
+pub(super) fn has_input() -> bool {
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+    // A descriptor that can't be asked is taken for one that doesn't wait.
+    poll(&mut fds, Some(&Timespec::default())) != Ok(0)
+}
+
+/// Where a password may come from, apart from `GATEPOST_PASSWORD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Only a person at the terminal: standard input is for something else.
+    Person,
+    /// A person, or a line of standard input when that is no terminal.
+    PersonOrInput,
+}
+
+/// The password of `user`: from `GATEPOST_PASSWORD`, or asked for without echo.
+pub(super) fn password(user: &str, ask: Ask) -> Result<String, Failure> {
+    if let Ok(password) = std::env::var("GATEPOST_PASSWORD") {
+        return Ok(password);
+    }
+    if ask == Ask::PersonOrInput && !io::stdin().is_terminal() {
+        let line = read_line(&mut io::stdin().lock())?.unwrap_or_default();
+        return String::from_utf8(line)
+            .map_err(|_| Failure::usage("the password on standard input is not UTF-8"));
+    }
+    rpassword::prompt_password(format!("Password of {}: ", escape(user))).map_err(|error| {
+        Failure::usage(format!(
+            "no password: {error}; set GATEPOST_PASSWORD where nobody can be asked"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_lose_only_their_ends() {
+        let mut input = &b"a \r\n\nlast"[..];
+        let mut next = || read_line(&mut input).unwrap();
+        assert_eq!(next().as_deref(), Some(&b"a "[..]));
+        assert_eq!(next().as_deref(), Some(&b""[..]));
+        assert_eq!(next().as_deref(), Some(&b"last"[..]));
+        assert_eq!(next(), None);
+    }
+}

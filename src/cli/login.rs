@@ -1,0 +1,38 @@
+//! `gatepost login`: is this the password?
+
+use super::exit::Failure;
+use super::input::{Ask, password};
+use super::output::Output;
+use super::server::Server;
+use serde_json::json;
+
+/// Check a user's password and say which role it has
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Who logs in. The password is asked for, read as a line from standard input when that is no
+    /// terminal, or taken from `GATEPOST_PASSWORD`
+    #[arg(value_name = "USER")]
+    name: String,
+    /// Print the answer as a line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let mut client = args.server.connect_as_guest()?;
+    let password = password(&args.name, Ask::PersonOrInput)?;
+    let welcome = client.login(&args.name, &password)?;
+    let mut output = Output::stdout();
+    if args.json {
+        let who = json!({ "user": welcome.user, "role": welcome.role, "text": welcome.text });
+        output.json(&who)?;
+    } else {
+        output.line(format_args!(
+            "{} is logged in as {}",
+            welcome.user, welcome.role
+        ))?;
+    }
+    Ok(client.close()?)
+}

@@ -1,0 +1,233 @@
+//! `gatepost say`: one message from the command line, or one a line from standard input.
+
+use super::exit::Failure;
+use super::input::{has_input, read_line};
+use super::output::Output;
+use super::server::Server;
+use crate::client::{Ack, Answer, Client, Post, Receipt};
+use serde_json::json;
+use std::collections::VecDeque;
+use std::io::{BufReader, Stdin};
+
+/// Post a message and wait until it is safe
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The message; several words are joined by spaces. Without any, each line of standard input
+    /// is a message (empty lines are left out)
+    text: Vec<String>,
+    /// The room [default: lobby]
+    #[arg(long, value_name = "ROOM")]
+    room: Option<String>,
+    /// When the server answers: once the message is safe on disk, or as soon as it is there
+    #[arg(long, value_name = "WHEN", default_value = "durable", value_parser = ["durable", "received"])]
+    ack: String,
+    /// Post it only once, however often the same key is used; best something random
+    #[arg(long, value_name = "KEY", requires = "text")]
+    key: Option<String>,
+    /// Print each receipt as a line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let post = Post {
+        room: args.room,
+        key: args.key,
+        ack: match args.ack.as_str() {
+            "received" => Ack::Received,
+            _ => Ack::Durable,
+        },
+    };
+    let mut client = args.server.connect()?;
+    let mut output = Output::stdout();
+    if args.text.is_empty() {
+        let input = BufReader::with_capacity(64 * 1024, std::io::stdin());
+        Stream::new(args.json).run(&mut client, &post, input, &mut output)?;
+    } else {
+        let receipt = client.say(&args.text.join(" "), &post)?;
+        if args.json {
+            output.json(&receipt_as_json(&receipt))?;
+        } else {
+            output.line(receipt_as_line(&receipt))?;
+        }
+    }
+    Ok(client.close()?)
+}
+
+/// A receipt in a few words.
+pub(super) fn receipt_as_line(receipt: &Receipt) -> String {
+    let Receipt { room, seq, .. } = receipt;
+    let again = if receipt.duplicate { ", as before" } else { "" };
+    match seq {
+        Some(seq) => format!("{room} {seq}{again}"),
+        None => format!("{room}, received{again}"),
+    }
+}
+
+fn receipt_as_json(receipt: &Receipt) -> serde_json::Value {
+    let time = receipt
+        .time
+        .map(|time| humantime::format_rfc3339_millis(time).to_string());
+    json!({
+        "room": receipt.room,
+        "seq": receipt.seq,
+        "prev": receipt.prev,
+        "time": time,
+        "ack": receipt.ack,
+        "duplicate": receipt.duplicate,
+    })
+}
+
+/// Messages on their way, one a line, many at once.
+struct Stream {
+    json: bool,
+    /// The lines whose answers are awaited; requests and answers have the same order.
+    lines: VecDeque<u64>,
+    taken: u64,
+    refused: u64,
+    first_refusal: Option<Failure>,
+}
+
+impl Stream {
+    fn new(json: bool) -> Self {
+        Self {
+            json,
+            lines: VecDeque::new(),
+            taken: 0,
+            refused: 0,
+            first_refusal: None,
+        }
+    }
+
+    fn run(
+        mut self,
+        client: &mut Client,
+        post: &Post,
+        input: BufReader<Stdin>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let sent = self.pump(client, post, input, output);
+        // What was taken is told even if the rest broke off.
+        let taken = if self.taken == 1 {
+            "1 message"
+        } else {
+            &*format!("{} messages", self.taken)
+        };
+        if !self.json {
+            output.line(format_args!("{taken} taken"))?;
+        }
+        let unknown = self.lines.len();
+        sent.map_err(|failure| match unknown {
+            0 => failure,
+            _ => failure.about(format_args!("{unknown} messages without a receipt")),
+        })?;
+        match self.first_refusal {
+            None => Ok(()),
+            Some(first) => Err(first.about(format_args!("{} refused, the first", self.refused))),
+        }
+    }
+
+    fn pump(
+        &mut self,
+        client: &mut Client,
+        post: &Post,
+        mut input: BufReader<Stdin>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        let mut number = 0;
+        loop {
+            // Reading on may wait for a person or a program: nothing may be held back by that,
+            // neither a message nor a receipt.
+            if input.buffer().is_empty() {
+                client.flush()?;
+                while !has_input()
+                    && let Some(answer) = client.receive()?
+                {
+                    self.count(answer, output)?;
+                }
+            }
+            let Some(line) = read_line(&mut input)? else {
+                break;
+            };
+            number += 1;
+            if line.is_empty() {
+                continue;
+            }
+            client.send(post.header(), Some(&line))?;
+            self.lines.push_back(number);
+            while let Some(answer) = client.received() {
+                self.count(answer, output)?;
+            }
+        }
+        while let Some(answer) = client.receive()? {
+            self.count(answer, output)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, answer: Answer, output: &mut Output) -> Result<(), Failure> {
+        let line = self.lines.pop_front().unwrap_or_default();
+        match answer.outcome {
+            Ok(reply) => {
+                self.taken += 1;
+                let receipt = Receipt::try_from(reply)?;
+                if self.json {
+                    output.json(&receipt_as_json(&receipt))?;
+                }
+            }
+            Err(refused) => {
+                self.refused += 1;
+                let failure = || Failure::from(refused).about(format_args!("line {line}"));
+                self.first_refusal.get_or_insert_with(failure);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::server::tests::typed;
+    use clap::error::ErrorKind;
+
+    #[test]
+    fn a_message_is_all_its_words() {
+        let args: Args = typed(&["你好", "|", "world", "--room", "gate"]).unwrap();
+        assert_eq!(args.text.join(" "), "你好 | world");
+        assert_eq!(
+            (args.room.as_deref(), &*args.ack),
+            (Some("gate"), "durable")
+        );
+        let args: Args = typed(&["--", "--not", "a flag"]).unwrap();
+        assert_eq!(args.text.join(" "), "--not a flag");
+    }
+
+    #[test]
+    fn one_key_cannot_go_with_many_messages() {
+        let kind = typed::<Args>(&["--key", "k"]).unwrap_err();
+        assert_eq!(kind, ErrorKind::MissingRequiredArgument);
+        assert!(typed::<Args>(&["--key", "k", "x"]).is_ok());
+        let kind = typed::<Args>(&["--ack", "maybe", "x"]).unwrap_err();
+        assert_eq!(kind, ErrorKind::InvalidValue);
+    }
+
+    #[test]
+    fn a_receipt_says_room_and_number() {
+        let receipt = |seq, duplicate| {
+            receipt_as_line(&Receipt {
+                room: "lobby".to_owned(),
+                seq,
+                prev: None,
+                time: None,
+                ack: None,
+                duplicate,
+            })
+        };
+        assert_eq!(receipt(Some(7), false), "lobby 7");
+        assert_eq!(receipt(Some(7), true), "lobby 7, as before");
+        assert_eq!(receipt(None, false), "lobby, received");
+    }
+}
