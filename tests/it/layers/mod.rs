@@ -100,12 +100,22 @@ fn every_file_in_src_says_what_it_is_for() {
 #[test]
 fn every_module_has_its_row_below_what_it_uses() {
     let top = scan(&read(Path::new("src/lib.rs")), &[], false, &[]);
-    for declared in top.declared {
+    for declared in &top.declared {
         let name = &declared.module[0];
         let known = LAYERS.iter().any(|(layer, _)| layer == name);
         assert!(
             known,
             "module {name} has no row in tests/it/layers/rules.rs"
+        );
+    }
+    for (layer, _) in LAYERS {
+        let is_there = top
+            .declared
+            .iter()
+            .any(|declared| declared.module == [*layer]);
+        assert!(
+            is_there || *layer == "main",
+            "there is no module {layer} any more"
         );
     }
     // A row that names only rows above it can close no circle.
