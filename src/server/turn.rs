@@ -231,6 +231,14 @@ impl<'a> Turn<'a> {
         match inside.outbox.flush(stream) {
             Ok(progress) => inside.progress += u64::from(progress),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if has_gone(&error) => {
+                // Without its answers. What it had sent by then may still lie here, and is
+                // served: reading finds the end.
+                tracing::debug!(peer = %inside.session.peer, %error, "a peer left unanswered");
+                inside.is_muted = true;
+                inside.readable = true;
+                inside.outbox.clear();
+            }
             Err(error) => return Err(error),
         }
         Ok(())
@@ -343,6 +351,14 @@ impl<'a> Turn<'a> {
         }
         self.drop_request(inside);
     }
+}
+
+/// Whether writing failed because the peer reads no more.
+fn has_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
 }
 
 impl Inside {
