@@ -55,8 +55,16 @@ impl Turn<'_> {
             return Ok(None);
         }
         if self.phase == Phase::Cutting {
+            let is_told = inside.farewell.is_some() || inside.input != Input::Open;
             self.cut_off(inside);
             self.send(inside)?;
+            if !is_told {
+                self.say_goodbye(inside)?;
+            }
+            // Neither a peer that reads nothing nor one that sends on may hold up the end.
+            let last_call = self.core.shutdown.last_call();
+            let farewell = inside.farewell.into_iter().chain(last_call).min();
+            inside.farewell = farewell;
             if self.is_over(inside) && self.end(inside) == Verdict::Closed {
                 return Ok(Some(Verdict::Closed));
             }
@@ -70,18 +78,23 @@ impl Turn<'_> {
         }
         if inside.farewell.is_none() {
             inside.farewell = Some(Instant::now() + FAREWELL);
-            if inside.reads {
-                inside
-                    .conversation
-                    .going_away(RETRY_AFTER_MS, inside.outbox.end());
-                self.send(inside)?;
-            }
+            self.say_goodbye(inside)?;
         }
         if inside.outbox.is_empty() {
             // Input is served on until the peer ends it: a client that never reads may not know.
             self.shut_down_writing(inside);
         }
         Ok(None)
+    }
+
+    /// Tells a peer that reads what it is told that the server goes away.
+    fn say_goodbye(&mut self, inside: &mut Inside) -> io::Result<()> {
+        if !inside.reads {
+            return Ok(());
+        }
+        let conversation = &mut inside.conversation;
+        conversation.going_away(RETRY_AFTER_MS, inside.outbox.end());
+        self.send(inside)
     }
 
     /// Answers a body that a drain has no time for, and reads no further.

@@ -2,8 +2,8 @@
 //! [`Guard`] comes down when it is dropped, whichever way that happens.
 
 use parking_lot::{Condvar, Mutex};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// How far the end has come.
@@ -27,6 +27,8 @@ pub(super) struct Shutdown {
     waiters: AtomicUsize,
     lock: Mutex<()>,
     fewer: Condvar,
+    /// See [`last_call`](Shutdown::last_call).
+    last_call: OnceLock<Instant>,
 }
 
 /// One connection that is under way.
@@ -56,6 +58,17 @@ impl Shutdown {
     /// Moves on to `phase`; never back.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.fetch_max(phase as u8, Ordering::AcqRel);
+    }
+
+    /// Sets when the last connection is closed, whatever its peer does. Once.
+    pub(super) fn call_last(&self, at: Instant) {
+        // A second call would come from a second end, and there is none.
+        let _ = self.last_call.set(at);
+    }
+
+    /// When the last connection is closed, once that is known.
+    pub(super) fn last_call(&self) -> Option<Instant> {
+        self.last_call.get().copied()
     }
 
     /// Counts one more that is under way.

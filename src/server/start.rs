@@ -144,6 +144,8 @@ impl Server {
         let cutting = begun + limit - margin;
         let _ = self.acceptors.gone.recv_deadline(cutting);
         self.core.shutdown.wait_until(cutting);
+        // A little before the deadline: no peer may make a thread of ours look stuck.
+        self.core.shutdown.call_last(begun + limit - margin / 4);
         self.enter(Phase::Cutting);
         let deadline = begun + limit;
         let mut stuck = self.core.shutdown.wait_until(deadline);

@@ -66,6 +66,7 @@ fn ends_well_on(signal: Signal) {
         (&refusal["id"], &refusal["code"]),
         (&json!(1), &json!("going_away"))
     );
+    assert_eq!(never_ends.answer()["msg_type"], "going_away");
     never_ends.assert_eof();
     drop((talker, silent, stranger, finishes, never_ends));
 
