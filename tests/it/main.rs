@@ -1,16 +1,22 @@
 //! One integration binary, so that the library is linked once.
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
-//! those of peers that mean no good, `outside` the clients that are not ours, `load` many at once,
-//! `shutdown` the end. `layers` and `tables` hold the source and the documents to what they claim;
-//! `support` is what the others stand on.
+//! those of peers that mean no good, `outside` the clients that are not ours. `layers` and `tables`
+//! hold the source and the documents to what they claim; `support` is what the others stand on.
+//!
+//! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
+//! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
+//! thousands at once, `big` a file larger than memory, `crash` what outlives a kill.
 
 // All of this is test code; clippy takes only what stands below a `#[test]` for it.
 #![allow(clippy::unwrap_used)]
 
+mod drain;
+mod exits;
 mod golden;
 mod hostile;
 mod layers;
+mod leaving;
 mod load;
 mod outside;
 mod readme;
@@ -18,3 +24,4 @@ mod shutdown;
 mod support;
 mod tables;
 mod tour;
+mod trial;
