@@ -11,6 +11,7 @@
 // All of this is test code; clippy takes only what stands below a `#[test]` for it.
 #![allow(clippy::unwrap_used)]
 
+mod big;
 mod crowd;
 mod drain;
 mod exits;
