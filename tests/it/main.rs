@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod big;
+mod crash;
 mod crowd;
 mod drain;
 mod exits;
