@@ -1,4 +1,4 @@
-//! How the real program ends otherwise: at once on a second signal, not at all on SIGHUP, and with
+//! How the real program ends otherwise: soon when idle, at once on a second signal, not at all on SIGHUP, and with
 //! one line where it can't begin.
 
 use crate::support::Daemon;
@@ -19,6 +19,22 @@ fn draining(home: &std::path::Path, first: Signal) -> (Daemon, crate::support::P
     daemon.signal(first);
     daemon.wait_for_line(|line| line.contains("draining"));
     (daemon, upload)
+}
+
+#[test]
+fn it_ends_soon_when_nothing_is_under_way() {
+    let home = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start(home.path(), &["--drain-timeout=1h"]);
+    let mut idle = daemon.peer();
+    idle.assert_in_step();
+    let begun = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(idle.answer()["msg_type"], "going_away");
+    drop(idle);
+    let (status, said) = daemon.wait();
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    assert!(took < Duration::from_secs(10), "it took {took:?}");
 }
 
 #[test]
