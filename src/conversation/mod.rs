@@ -4,7 +4,18 @@
 //! One file or folder each, serving and talking side together. What a request means is left to
 //! [`crate::dispatch`], moving the bytes to [`crate::server`] and [`crate::client`].
 
+pub mod bot;
+pub mod delay;
 pub mod framed;
+pub mod frames;
+pub mod hello;
+pub mod login;
+pub mod sink;
+mod talking;
+mod text;
+
+pub use talking::{BrokenOff, Talking, Turn, Unsayable};
+pub use text::TextDecoder;
 
 use crate::wire::{Answer, Expect, Header, Id, Refusal};
 
