@@ -13,6 +13,8 @@ pub mod login;
 pub mod sink;
 mod talking;
 mod text;
+pub mod udp;
+pub mod upload;
 
 pub use talking::{BrokenOff, Talking, Turn, Unsayable};
 pub use text::TextDecoder;
