@@ -135,7 +135,7 @@ impl From<client::Refused> for Failure {
 fn exit_of(error: &client::Error) -> Exit {
     use client::Error;
     match error {
-        Error::Address(_) | Error::Insecure => Exit::Usage,
+        Error::Address(_) | Error::Insecure | Error::Unsayable(_) => Exit::Usage,
         Error::Connect { .. } => Exit::NothingListens,
         Error::Refused(refused) if refused.is_passing() => Exit::TryAgain,
         Error::Refused(_) | Error::TooLong(_) => Exit::Refused,

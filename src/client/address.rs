@@ -3,6 +3,7 @@
 use super::Error;
 use crate::config::DEFAULT_PORT;
 use std::fmt;
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
@@ -34,21 +35,28 @@ impl std::error::Error for AddressError {}
 impl Address {
     /// Opens a stream to the first of the host's addresses that takes one, each within `timeout`.
     pub(super) fn connect(&self, timeout: Duration) -> Result<TcpStream, Error> {
-        let failed = |source| Error::Connect {
-            address: self.to_string(),
-            source,
-        };
-        let all = (self.host.as_str(), self.port)
-            .to_socket_addrs()
-            .map_err(failed)?;
-        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
-        for address in all.collect::<Vec<SocketAddr>>() {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in self.resolve()? {
             match TcpStream::connect_timeout(&address, timeout) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
         }
-        Err(failed(last))
+        Err(self.unreachable(last))
+    }
+
+    /// All addresses of the host, the preferred one first.
+    pub(super) fn resolve(&self) -> Result<Vec<SocketAddr>, Error> {
+        let all = (self.host.as_str(), self.port).to_socket_addrs();
+        Ok(all.map_err(|error| self.unreachable(error))?.collect())
+    }
+
+    /// The error that nothing is reached here.
+    pub(super) fn unreachable(&self, source: io::Error) -> Error {
+        Error::Connect {
+            address: self.to_string(),
+            source,
+        }
     }
 }
 
@@ -77,6 +85,11 @@ fn parse(text: &str) -> Result<Address, String> {
     if let Some((_, parameters)) = authority.split_once('?') {
         return Err(format!("there is no parameter {parameters:?}"));
     }
+    authority_of(authority, Some(DEFAULT_PORT))
+}
+
+/// Reads `host:port`; the port may be left out where there is a `default`.
+pub(super) fn authority_of(authority: &str, default: Option<u16>) -> Result<Address, String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the bracket is not closed")?;
@@ -105,7 +118,7 @@ fn parse(text: &str) -> Result<Address, String> {
         return Err(format!("{host:?} is no IPv6 address"));
     }
     let port = match port {
-        None => DEFAULT_PORT,
+        None => default.ok_or("it has no port, as in 127.0.0.1:8001")?,
         Some(port) => match port.parse() {
             Ok(0) | Err(_) => return Err(format!("{port:?} is no port")),
             Ok(port) => port,

@@ -1,14 +1,16 @@
 //! How talking to a server can fail.
 
 use super::AddressError;
+use crate::conversation::Unsayable;
 use crate::conversation::framed::Broken;
 use crate::wire::{Code, Fields};
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// Why a call failed. After [`Refused`](Self::Refused), [`Insecure`](Self::Insecure) and
-/// [`TooLong`](Self::TooLong) the connection is as good as before; after any other it is over.
+/// Why a call failed. After [`Refused`](Self::Refused), [`Insecure`](Self::Insecure),
+/// [`TooLong`](Self::TooLong) and [`Unsayable`](Self::Unsayable) the connection is as good as
+/// before; after any other it is over.
 #[derive(Debug)]
 pub enum Error {
     /// The server's address can't be one.
@@ -41,6 +43,8 @@ pub enum Error {
     Insecure,
     /// A text of this many bytes, which no frame can hold.
     TooLong(usize),
+    /// A text that the conversation has no bytes for.
+    Unsayable(Unsayable),
 }
 
 /// A server's coded no.
@@ -109,6 +113,7 @@ impl fmt::Display for Error {
                 "a password would leave this machine unencrypted; give --insecure to send it all the same",
             ),
             Self::TooLong(bytes) => write!(f, "a text of {bytes} bytes fits into no frame"),
+            Self::Unsayable(why) => why.fmt(f),
         }
     }
 }
@@ -119,6 +124,7 @@ impl std::error::Error for Error {
             Self::Address(error) => Some(error),
             Self::Connect { source, .. } => Some(source),
             Self::Broken(broken) => Some(broken),
+            Self::Unsayable(why) => Some(why),
             Self::Unreadable(error) | Self::Io(error) => Some(error),
             _ => None,
         }
@@ -128,6 +134,12 @@ impl std::error::Error for Error {
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Self {
         Self::Address(error)
+    }
+}
+
+impl From<Unsayable> for Error {
+    fn from(why: Unsayable) -> Self {
+        Self::Unsayable(why)
     }
 }
 

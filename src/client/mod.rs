@@ -14,7 +14,7 @@
 //!
 //! [`Client`] asks and waits; [`Client::send`] and [`Client::receive`] keep many requests under
 //! way at once. Printing, prompts and exit codes are left to the command line; [`load`] drives
-//! many connections to measure a server.
+//! many connections to measure a server, and [`talk`] is the client of every other conversation.
 
 mod address;
 mod answers;
@@ -24,6 +24,7 @@ mod error;
 mod inbox;
 mod ledger;
 pub mod load;
+pub mod talk;
 mod upload;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::conversation::framed::FileFrames;
 use crate::wire::{Header, frame};
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read};
+use std::net::TcpStream;
 
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +120,8 @@ impl Client {
                 }
             } else {
                 let handed = size - frames.left();
-                confirmed = handed.saturating_sub(self.held_back()).max(confirmed);
+                let held = held_back(self.connection.stream());
+                confirmed = handed.saturating_sub(held).max(confirmed);
                 progress(Progress {
                     phase: if frames.left() == 0 {
                         Phase::Waiting
@@ -133,17 +135,17 @@ impl Client {
         }
         Ok(())
     }
-
-    /// The most bytes that the system may still hold of what it was handed. The buffer's limit
-    /// counts its bookkeeping too, so fewer bytes fit; it may be passed by one segment of 64 KiB.
-    /// (What is really unacknowledged is told by an ioctl for which there is no safe wrapper.)
-    fn held_back(&self) -> u64 {
-        let buffer = SockRef::from(self.connection.stream()).send_buffer_size();
-        buffer.map_or(u64::MAX, |bytes| bytes as u64 + 64 * 1024)
-    }
 }
 
-fn shrunk(error: io::Error) -> Error {
+/// The most bytes that the system may still hold of what it was handed. The buffer's limit
+/// counts its bookkeeping too, so fewer bytes fit; it may be passed by one segment of 64 KiB.
+/// (What is really unacknowledged is told by an ioctl for which there is no safe wrapper.)
+pub(super) fn held_back(stream: &TcpStream) -> u64 {
+    let buffer = SockRef::from(stream).send_buffer_size();
+    buffer.map_or(u64::MAX, |bytes| bytes as u64 + 64 * 1024)
+}
+
+pub(super) fn shrunk(error: io::Error) -> Error {
     if error.kind() == ErrorKind::UnexpectedEof {
         let now = "the file became shorter while it was sent";
         return Error::Unreadable(io::Error::new(ErrorKind::UnexpectedEof, now));
