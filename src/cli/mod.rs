@@ -20,6 +20,7 @@ mod send;
 mod serve;
 mod server;
 pub mod settings;
+mod talk;
 pub mod terminal;
 pub mod user;
 
@@ -51,6 +52,7 @@ enum Command {
     Login(login::Args),
     Hello(hello::Args),
     Ping(ping::Args),
+    Talk(talk::Args),
     Bench(bench::Args),
 }
 
@@ -90,6 +92,7 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::Login(args)) => done(login::run(args)),
         Some(Command::Hello(args)) => done(hello::run(args)),
         Some(Command::Ping(args)) => done(ping::run(args)),
+        Some(Command::Talk(args)) => done(talk::run(args)),
         Some(Command::Bench(args)) => done(bench::run(args)),
     }
 }

@@ -102,7 +102,7 @@ fn send(parcel: &Parcel<'_>, client: &mut Client) -> Result<Stored, Unsent> {
     let (file, size) = parcel.open().map_err(|failure| Skip(about(failure)))?;
     let bar = Bar::new(&parcel.name, size);
     let sent = client.send_file(&parcel.name, file, size, |progress| bar.show(progress));
-    bar.0.finish_and_clear();
+    bar.finish();
     sent.map_err(|error| match error {
         Error::Refused(_) | Error::Unreadable(_) => Skip(about(error.into())),
         _ => Stop(about(error.into())),
@@ -111,10 +111,10 @@ fn send(parcel: &Parcel<'_>, client: &mut Client) -> Result<Stored, Unsent> {
 
 /// The bar on standard error: bytes confirmed, rate, time left. Draws nothing where standard error
 /// is no terminal.
-struct Bar(ProgressBar);
+pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    fn new(name: &str, size: u64) -> Self {
+    pub(super) fn new(name: &str, size: u64) -> Self {
         let style = "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
         let bar = ProgressBar::new(size);
         bar.set_style(
@@ -124,11 +124,16 @@ impl Bar {
         Self(bar)
     }
 
-    fn show(&self, progress: Progress) {
+    pub(super) fn show(&self, progress: Progress) {
         self.0.set_position(progress.confirmed);
         if progress.phase == Phase::Waiting {
-            self.0.set_message("waiting for the receipt");
+            self.0.set_message("waiting for the server");
         }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.0.finish_and_clear();
     }
 }
 

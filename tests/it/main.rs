@@ -1,8 +1,9 @@
 //! One integration binary, so that the library is linked once.
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
-//! those of peers that mean no good, `outside` the clients that are not ours. `layers` and `tables`
-//! hold the source and the documents to what they claim; `support` is what the others stand on.
+//! those of peers that mean no good, `outside` the clients that are not ours, `talk` our clients of
+//! servers that are not. `layers` and `tables` hold the source and the documents to what they
+//! claim; `support` is what the others stand on.
 //!
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
 //! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
@@ -24,5 +25,6 @@ mod outside;
 mod readme;
 mod support;
 mod tables;
+mod talk;
 mod tour;
 mod trial;
