@@ -136,7 +136,8 @@ impl<'a> Turn<'a> {
         self.worker.scratch = scratch;
         match result? {
             Verdict::Parked => self.before_parking(inside),
-            verdict => Ok(verdict),
+            Verdict::Again => self.before_going_on(inside),
+            Verdict::Closed => Ok(Verdict::Closed),
         }
     }
 
@@ -298,6 +299,20 @@ impl<'a> Turn<'a> {
         }
         self.worker.give_way();
         true
+    }
+
+    /// Holds a connection that never parks, because there is always more to read, to the end of a
+    /// drain and to its deadlines.
+    fn before_going_on(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
+        if self.phase >= Phase::Cutting
+            && let Some(verdict) = self.take_leave(inside)?
+        {
+            return Ok(verdict);
+        }
+        match inside.deadline(&self.core.house.limits) {
+            Ok(_) => Ok(Verdict::Again),
+            Err(expired) => self.expire(inside, expired),
+        }
     }
 
     /// Sees to it that something will wake the connection, and that no deadline has passed.

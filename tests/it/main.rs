@@ -1,7 +1,7 @@
 //! One integration binary, so that the library is linked once.
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
-//! those of peers that mean no good, `outside` the clients that are not ours, `talk` our clients of
+//! those of peers that mean no good, `regression` bugs that were found once, `outside` the clients that are not ours, `talk` our clients of
 //! servers that are not. `layers` and `tables` hold the source and the documents to what they
 //! claim; `support` is what the others stand on.
 //!
@@ -23,6 +23,7 @@ mod layers;
 mod leaving;
 mod outside;
 mod readme;
+mod regression;
 mod support;
 mod tables;
 mod talk;

@@ -11,7 +11,7 @@ use gatepost::conversation::framed::FramedServing;
 use gatepost::conversation::{Serving, Step};
 use gatepost::dispatch;
 use gatepost::gate::Gate;
-use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Sink};
+use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Show, Sink, watch};
 use gatepost::session::{Role, Session};
 use gatepost::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers, Secret};
 use gatepost::ticket::{Redeemed, Redeemer};
@@ -59,18 +59,20 @@ fn furnish(setup: &Setup) -> House {
     let clock = Clock::from_fn(|| SystemTime::UNIX_EPOCH);
     let random = Random::seeded(1);
     let users = MemoryUsers::new(setup.accounts.iter().map(account));
+    let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (Arc::new(Hidden), Arc::default());
     House {
         messages: Arc::new(MemoryMessages::new(clock.clone(), &random)),
         files: Arc::new(MemoryFiles::new()),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
-        show: Box::new(Hidden),
+        witness: watch(&show, &counters),
+        show,
         budget: Budget::new(limits.max_buffers),
         limits,
         salt: COURSE_SALT.to_owned(),
         insecure: false,
         clock,
         random,
-        counters: Counters::default(),
+        counters,
         draining: false.into(),
     }
 }
