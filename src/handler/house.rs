@@ -3,11 +3,11 @@
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::gate::Gate;
-use crate::store::{Files, Messages};
+use crate::store::{Files, Messages, NewMessage, Witness};
 use crate::time::{Clock, Random};
 use crate::wire::{RoomName, UserName};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Everything a handler may ask for. One for the life of a server.
 pub struct House {
@@ -17,8 +17,10 @@ pub struct House {
     pub files: Arc<dyn Files>,
     /// Who is let in.
     pub gate: Gate,
-    /// Where taken messages are shown.
-    pub show: Box<dyn Show>,
+    /// Where files are shown as they are published.
+    pub show: Arc<dyn Show>,
+    /// Who shows and counts messages once they are kept.
+    pub witness: Arc<dyn Witness>,
     /// Every bound.
     pub limits: Limits,
     /// The memory that all connections share.
@@ -32,7 +34,7 @@ pub struct House {
     /// Random bytes.
     pub random: Random,
     /// What has happened so far.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     /// Set once the server drains.
     pub draining: AtomicBool,
 }
@@ -62,6 +64,31 @@ pub trait Show: Send + Sync {
 
     /// A file was published.
     fn file(&self, name: &str, bytes: u64, from: Option<&UserName>);
+}
+
+/// Shows and counts messages once they are kept, so that nothing is shown that a failing disk or
+/// an earlier post with the same key kept out.
+struct Window {
+    show: Arc<dyn Show>,
+    counters: Arc<Counters>,
+}
+
+/// The witness that shows messages on `show` and counts them in `counters`.
+#[must_use]
+pub fn watch(show: &Arc<dyn Show>, counters: &Arc<Counters>) -> Arc<dyn Witness> {
+    let (show, counters) = (Arc::clone(show), Arc::clone(counters));
+    Arc::new(Window { show, counters })
+}
+
+impl Witness for Window {
+    fn kept(&self, message: &NewMessage) {
+        self.counters.messages.fetch_add(1, Ordering::Relaxed);
+        // What is in somebody's own room is for that user only.
+        if message.room.owner().is_none() {
+            let from = message.from.as_ref();
+            self.show.message(&message.room, from, &message.text);
+        }
+    }
 }
 
 /// Shows nothing.
@@ -126,18 +153,20 @@ pub(crate) mod tests {
             files: Arc<dyn Files>,
             accounts: impl IntoIterator<Item = Account>,
         ) -> Self {
+            let (show, counters): (Arc<dyn Show>, _) = (Arc::new(Hidden), Arc::default());
             Self {
                 messages,
                 files,
                 gate: Gate::new(Arc::new(MemoryUsers::new(accounts))),
-                show: Box::new(Hidden),
+                witness: watch(&show, &counters),
+                show,
                 limits: Limits::default(),
                 budget: Budget::new(1 << 20),
                 salt: COURSE_SALT.to_owned(),
                 insecure: false,
                 clock: Clock::from_fn(|| UNIX_EPOCH),
                 random: Random::seeded(1),
-                counters: Counters::default(),
+                counters,
                 draining: AtomicBool::new(false),
             }
         }
@@ -164,7 +193,8 @@ pub(crate) mod tests {
             let files = MemoryFiles::new();
             let mut house = House::for_tests(messages.clone(), Arc::new(files.clone()), accounts);
             let window = Window::default();
-            house.show = Box::new(window.clone());
+            house.show = Arc::new(window.clone());
+            house.witness = watch(&house.show, &house.counters);
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
             Self {
                 house,

@@ -6,7 +6,7 @@ use crate::budget::Charge;
 use crate::session::Role;
 use crate::store::{NewMessage, Pending, Receipt, StoreError};
 use crate::wire::{Answer, Fields, Key, Refusal, Reply, RoomName};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 
 /// What a message occupies until it is committed beside its text: names, key, ticket and its place
 /// in the store's queue. In bytes; charged so that empty texts can't fill the memory either.
@@ -54,10 +54,6 @@ impl Posting {
     fn post(self, call: &mut Call<'_>, text: String, mut charge: Charge) -> Outcome {
         let Self { room, key, ack } = self;
         let from = call.session.user.clone();
-        if room.owner().is_none() {
-            call.house.show.message(&room, from.as_ref(), &text);
-        }
-        call.house.counters.messages.fetch_add(1, Ordering::Relaxed);
         charge.grow(OVERHEAD);
         let outcome = match ack {
             Ack::Durable => Outcome::Ticket,
@@ -77,6 +73,7 @@ impl Posting {
             key,
             text,
             charge,
+            witness: Some(Arc::clone(&call.house.witness)),
         };
         call.house.messages.post(message, pending);
         outcome
@@ -106,6 +103,7 @@ mod tests {
     use super::*;
     use crate::handler::house::tests::{Shown, TestHouse};
     use crate::wire::{Code, Datum, UserName};
+    use std::sync::atomic::Ordering;
     use std::time::UNIX_EPOCH;
 
     fn posted(house: &mut TestHouse, fields: Fields, text: &str) -> Answer {
@@ -114,6 +112,17 @@ mod tests {
 
     fn room(name: &str) -> Fields {
         Fields::new().with("room", name)
+    }
+
+    #[test]
+    fn a_resend_with_the_same_key_is_neither_shown_nor_counted() {
+        let mut house = TestHouse::new();
+        let keyed = || Fields::new().with("key", "k");
+        posted(&mut house, keyed(), "first").unwrap();
+        let reply = posted(&mut house, keyed(), "second").unwrap();
+        assert!(reply.fields.contains(&("duplicate", Datum::Flag(true))));
+        assert_eq!(house.shown(), [Shown::message("lobby", "first")]);
+        assert_eq!(house.house.counters.messages.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod refuse;
 mod text;
 
 pub use ack::Ack;
-pub use house::{Counters, Hidden, House, Show};
+pub use house::{Counters, Hidden, House, Show, watch};
 pub use refuse::refuse;
 pub use text::TextSink;
 

@@ -55,7 +55,8 @@ impl Core {
         }
     }
 
-    /// Logs, at a limited rate, that `peer` was refused and will not hear of it.
+    /// Logs, at a limited rate, that `peer` was refused: where it will not hear of it, or where it
+    /// may be guessing passwords.
     pub(super) fn log_refusal(&self, peer: SocketAddr, refusal: &Refusal) {
         let Some(left_out) = self.refusals.admit(Instant::now()) else {
             return;

@@ -156,6 +156,7 @@ impl Turn<'_> {
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
+        tracing::debug!(peer = %inside.session.peer, "closed");
         inside.guards = None;
         inside.stream = None;
         inside.input = Input::Ended;

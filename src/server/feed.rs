@@ -6,7 +6,7 @@ use super::turn::{Stop, Turn};
 use crate::conversation::Step;
 use crate::dispatch;
 use crate::handler::{Body, Call, Cost, Outcome};
-use crate::wire::{Answer, Expect, Header, Id, Refusal};
+use crate::wire::{Answer, Code, Expect, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
 
 impl Turn<'_> {
@@ -194,7 +194,9 @@ impl Turn<'_> {
             }
         };
         self.core.count(answer.is_err());
-        if let (None, Err(refusal)) = (&id, &answer) {
+        if let Err(refusal) = &answer
+            && (id.is_none() || matches!(refusal.code, Code::BadLogin | Code::TooManyTries))
+        {
             self.core.log_refusal(inside.session.peer, refusal);
         }
         if inside.replies.is_empty() {

@@ -6,7 +6,7 @@ use super::start::Server;
 use crate::budget::Budget;
 use crate::config::{Config, Listen};
 use crate::gate::Gate;
-use crate::handler::{Counters, House, Show};
+use crate::handler::{Counters, House, Show, watch};
 use crate::store::{Folder, Journal, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::TcpListener;
@@ -65,7 +65,9 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
         .map_err(|error| ServeError::Store("the folder uploads", error))?;
     let messages = Journal::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
+    let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
     Ok(House {
+        witness: watch(&show, &counters),
         messages: Arc::new(messages),
         files: Arc::new(files),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
@@ -76,7 +78,7 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
         insecure: config.insecure,
         clock,
         random,
-        counters: Counters::default(),
+        counters,
         draining: false.into(),
     })
 }

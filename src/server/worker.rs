@@ -181,6 +181,7 @@ impl Worker {
             guard,
             seat,
         } = accepted;
+        tracing::debug!(%peer, "connected");
         let core = &self.core;
         let (limits, listen) = (&core.house.limits, &core.listeners[listener]);
         let session = Session::new(peer, listen.login);

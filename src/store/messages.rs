@@ -4,6 +4,8 @@ use super::StoreError;
 use crate::budget::Charge;
 use crate::ticket::Ticket;
 use crate::wire::{Answer, Key, RoomName, UserName};
+use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A message that wants to be kept.
@@ -19,6 +21,30 @@ pub struct NewMessage {
     pub text: String,
     /// The memory it occupies until it is committed.
     pub charge: Charge,
+    /// Who wants to know that it was committed, whether or not somebody waits for a receipt.
+    pub witness: Option<Arc<dyn Witness>>,
+}
+
+/// Sees messages once they are committed.
+pub trait Witness: Send + Sync {
+    /// `message` is committed now; a duplicate of an earlier one never gets here. Called on the
+    /// store's own thread, in the order of the seqs: must not block.
+    fn kept(&self, message: &NewMessage);
+}
+
+impl fmt::Debug for dyn Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Witness")
+    }
+}
+
+impl NewMessage {
+    /// Tells the witness, if there is one and this is no duplicate.
+    pub(super) fn tell(&self, receipt: &Receipt) {
+        if let Some(witness) = self.witness.as_ref().filter(|_| !receipt.duplicate) {
+            witness.kept(self);
+        }
+    }
 }
 
 /// What is known of a message once it is committed.

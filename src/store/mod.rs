@@ -20,7 +20,7 @@ pub use files::{Files, NewFile, Published, Upload};
 pub use folder::Folder;
 pub use journal::Journal;
 pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers, StoredMessage};
-pub use messages::{Messages, NewMessage, Pending, Receipt};
+pub use messages::{Messages, NewMessage, Pending, Receipt, Witness};
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 

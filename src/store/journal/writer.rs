@@ -215,6 +215,7 @@ pub(super) fn refuse_rest(jobs: impl Iterator<Item = Job>) {
 
 fn redeem(kept: Vec<(Post, Receipt)>) {
     let answer = |(post, receipt): (Post, Receipt)| {
+        post.message.tell(&receipt);
         let pending = post.pending?;
         let answer = (pending.answer)(post.message.room, Ok(receipt));
         Some((pending.ticket, answer))

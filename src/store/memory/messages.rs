@@ -75,6 +75,9 @@ impl State {
 impl Messages for MemoryMessages {
     fn post(&self, message: NewMessage, pending: Option<Pending>) {
         let kept = self.state.lock().keep(&message, &self.clock);
+        if let Ok(receipt) = &kept {
+            message.tell(receipt);
+        }
         // Redeemed without the lock: the redeemer may post again.
         if let Some(pending) = pending {
             let answer = (pending.answer)(message.room, kept.as_ref().cloned());
