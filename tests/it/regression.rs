@@ -23,7 +23,7 @@ fn flood(peer: &Peer, bytes: Vec<u8>) -> (Arc<AtomicBool>, JoinHandle<()>) {
 #[test]
 fn a_fast_upload_outlived_the_drain() {
     let served = Served::start(|config| {
-        config.limits.drain_timeout = Duration::from_millis(800);
+        config.limits.drain_timeout = Duration::from_secs(2);
         config.limits.linger = Duration::from_millis(300);
     });
     let mut peer = served.peer();
