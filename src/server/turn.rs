@@ -102,6 +102,8 @@ impl<'a> Turn<'a> {
             return Verdict::Closed;
         }
         inside.readable |= events & READABLE != 0;
+        // News of the drain may pass news of input: leave is taken of nobody who was not read.
+        inside.readable |= self.phase != Phase::Running && inside.farewell.is_none();
         inside.ending |= events & ENDING != 0;
         inside.waits_for_permit &= events & PERMIT == 0;
         if events & TIMER != 0 {
