@@ -160,10 +160,8 @@ impl Cast {
             idle: claims.connect_and_ping(daemon),
             midway,
             refused,
-            waiting: (0..2)
-                .map(|number| pipelined(claims, daemon, number))
-                .collect(),
-            deaf: pipelined(claims, daemon, 2),
+            waiting: vec![claims.connect(daemon), claims.connect(daemon)],
+            deaf: claims.connect(daemon),
             finishing,
             sending: sending.into(),
             stalled,
@@ -172,9 +170,20 @@ impl Cast {
         cast
     }
 
+    /// Lets those ask who ask for much at once. To be called right before the end.
+    pub(super) fn ask_much(&mut self) {
+        let many = self.waiting.iter_mut().chain([&mut self.deaf]);
+        for (number, peer) in many.enumerate() {
+            pipeline(peer, number);
+        }
+    }
+
     /// Reads what each is told. Those who do nothing are left as they are.
     #[track_caller]
     pub(super) fn see_the_end(mut self, claims: &mut Claims) -> Absent {
+        // First, while there is time for it.
+        let rest = content::bytes(SIZE as u64, SIZE).split_off(SIZE / 2);
+        self.finishing.frame(&rest);
         told_nothing(&mut self.stranger);
         told_nothing(&mut self.silent);
         told_goodbye(&mut self.idle);
@@ -182,8 +191,6 @@ impl Cast {
         for (number, waiting) in self.waiting.iter_mut().enumerate() {
             hear_receipts(waiting, number, claims);
         }
-        let rest = content::bytes(SIZE as u64, SIZE).split_off(SIZE / 2);
-        self.finishing.frame(&rest);
         let heard = Heard::to_the_end(&mut self.finishing);
         assert_eq!(heard.answers.len(), 1, "{heard:?}");
         assert_eq!(heard.answers[0]["ok"], true, "{heard:?}");
@@ -297,17 +304,15 @@ fn half_a_message(claims: &mut Claims, daemon: &Daemon) -> Peer {
     peer
 }
 
-/// A client that has sent many messages at once, and has not read yet.
+/// Sends many messages at once.
 #[track_caller]
-fn pipelined(claims: &mut Claims, daemon: &Daemon, number: usize) -> Peer {
-    let mut peer = claims.connect(daemon);
+fn pipeline(peer: &mut Peer, number: usize) {
     let request = |id| {
         let header = json!({"msg_type": "msg", "id": id}).to_string();
         let text = format!("waiting {number}, {id}");
         [frame(header.as_bytes()), frame(text.as_bytes())].concat()
     };
     peer.raw(&(0..PIPELINED).flat_map(request).collect::<Vec<u8>>());
-    peer
 }
 
 /// Sends small pieces of a file until somebody says something.

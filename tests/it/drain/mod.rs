@@ -2,6 +2,7 @@
 //! what is in `cast`, who keeps talking in `chatter`. Everything acknowledged is there, and the
 //! last line counts right.
 
+mod arrived;
 mod cast;
 mod chatter;
 mod stuck;
@@ -30,12 +31,13 @@ fn ends_with_all_under_way(signal: Signal, drain_timeout: Duration) {
     let daemon = Daemon::start(home.path(), &arguments.each_ref().map(String::as_str));
     let mut claims = Claims::default();
     cast::leave_before(&daemon, &mut claims);
-    let cast = Cast::enter(&daemon, &mut claims);
+    let mut cast = Cast::enter(&daemon, &mut claims);
     let chatters = Chatters::start(&daemon);
     chatters.wait_for_each();
     // There are as many connections now as there may be: these wait to be accepted.
     let waiting = cast::Waiting::connect(&daemon, &mut claims);
 
+    cast.ask_much();
     let begun = Instant::now();
     daemon.signal(signal);
     let cast = cast.see_the_end(&mut claims);
