@@ -15,7 +15,7 @@ const NEWCOMERS: usize = 50;
 
 /// What each of them takes at most: far more than it should, and far less than it would take if
 /// it had to wait for anybody.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// How long the daemon is watched at rest.
 const REST: Duration = Duration::from_secs(1);
