@@ -4,8 +4,11 @@
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::server::Server;
+use super::settings::units;
+use super::wording::counted;
 use crate::client::WINDOW;
 use crate::client::load::{self, Kind, Mix, Plan, Report, Row};
+use crate::config::Unit;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -22,17 +25,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=WINDOW as i64))]
     depth: u32,
     /// How long requests are sent
-    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = units::time)]
     duration: Duration,
     /// What is asked, with weights: ping, msg, file, bot, login, hello
     #[arg(long, short, value_name = "KIND=WEIGHT,…", default_value = "ping")]
     mix: Mix,
-    /// The length of each text, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
-    text_bytes: u32,
-    /// The length of each file, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024, value_parser = clap::value_parser!(u32).range(0..=1 << 30))]
-    file_bytes: u32,
+    /// The length of each text
+    #[arg(long, value_name = "SIZE", default_value = "256", value_parser = text_bytes)]
+    text_bytes: u64,
+    /// The length of each file
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = file_bytes)]
+    file_bytes: u64,
     /// Threads that share the connections
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
@@ -43,13 +46,21 @@ pub(super) struct Args {
     server: Server,
 }
 
+fn text_bytes(text: &str) -> Result<u64, String> {
+    units::within(Unit::Bytes, text, 1..=1 << 20)
+}
+
+fn file_bytes(text: &str) -> Result<u64, String> {
+    units::within(Unit::Bytes, text, 0..=1 << 30)
+}
+
 pub(super) fn run(args: Args) -> Result<(), Failure> {
     let login = args.server.login()?;
     if args.mix.has(Kind::Login) && login.is_none() {
         return Err(Failure::usage("a mix with login needs --user"));
     }
     let plan = Plan {
-        server: args.server.address,
+        server: args.server.target.address,
         connections: args.connections as usize,
         depth: args.depth as usize,
         threads: args.threads as usize,
@@ -58,8 +69,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         text_bytes: args.text_bytes as usize,
         file_bytes: args.file_bytes as usize,
         login,
-        insecure: args.server.insecure,
-        timeout: args.server.timeout,
+        insecure: args.server.target.insecure,
+        timeout: args.server.target.timeout,
     };
     let report = load::run(&plan)?;
     let mut output = Output::stdout();
@@ -73,8 +84,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Some(first) => Err(Failure::new(
             Exit::Refused,
             format!(
-                "{} requests failed, the first: {first}",
-                report.total.errors
+                "{} failed, the first: {first}",
+                counted(report.total.errors, "request")
             ),
         )),
     }
@@ -143,6 +154,8 @@ mod tests {
             (1000, Duration::from_millis(500))
         );
         assert!(args.mix.has(Kind::Msg));
+        let args: Args = typed(&["--text-bytes", "1KiB"]).unwrap();
+        assert_eq!((args.text_bytes, args.file_bytes), (1 << 10, 64 << 10));
         for wrong in [
             ["-c", "0"],
             ["--depth", "1025"],

@@ -3,7 +3,7 @@
 use super::exit::Failure;
 use super::input::{Ask, password};
 use super::output::Output;
-use super::server::Server;
+use super::server::Target;
 use serde_json::json;
 
 /// Check a user's password and say which role it has
@@ -17,11 +17,11 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    server: Server,
+    server: Target,
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let mut client = args.server.connect_as_guest()?;
+    let mut client = args.server.connect()?;
     let password = password(&args.name, Ask::PersonOrInput)?;
     let welcome = client.login(&args.name, &password)?;
     let mut output = Output::stdout();
@@ -35,4 +35,17 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         ))?;
     }
     Ok(client.close()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::server::tests::typed;
+
+    #[test]
+    fn there_is_one_user_to_check() {
+        assert_eq!(typed::<Args>(&["lisi"]).unwrap().name, "lisi");
+        let kind = typed::<Args>(&["lisi", "--user", "zhang"]).unwrap_err();
+        assert_eq!(kind, clap::error::ErrorKind::UnknownArgument);
+    }
 }

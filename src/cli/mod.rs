@@ -23,6 +23,7 @@ pub mod settings;
 mod talk;
 pub mod terminal;
 pub mod user;
+mod wording;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use exit::{Exit, Failure};

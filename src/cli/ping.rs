@@ -27,7 +27,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     } else {
         output.line(format_args!(
             "{} answered in {took:.0?}",
-            args.server.address
+            args.server.target.address
         ))?;
     }
     Ok(client.close()?)

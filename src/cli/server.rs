@@ -2,12 +2,16 @@
 
 use super::exit::Failure;
 use super::input::{Ask, password};
-use crate::client::{Address, Client};
+use super::settings::units;
+use crate::client::{Address, Client, Error};
+use crate::config::DEFAULT_PORT;
+use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::time::Duration;
 
-/// Where the server is and who asks.
+/// Where the server is, and how to reach it.
 #[derive(Debug, Clone, clap::Args)]
-pub(super) struct Server {
+pub(super) struct Target {
     /// The server: HOST:PORT or framed://HOST:PORT
     #[arg(
         long = "server",
@@ -16,24 +20,56 @@ pub(super) struct Server {
         default_value = "127.0.0.1:8001"
     )]
     pub(super) address: Address,
-    /// Log in as this user first; the password is asked for, or taken from GATEPOST_PASSWORD
-    #[arg(long, value_name = "NAME")]
-    pub(super) user: Option<String>,
     /// Send a password over an unencrypted connection to another machine
     #[arg(long)]
     pub(super) insecure: bool,
     /// How long the server may be silent while something is waited for
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::time)]
     pub(super) timeout: Duration,
 }
 
-impl Server {
+/// Where the server is and who asks.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Server {
+    #[command(flatten)]
+    pub(super) target: Target,
+    /// Log in as this user first. The password is asked for at the terminal, or taken from
+    /// `GATEPOST_PASSWORD`; standard input is not read for it
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+}
+
+impl Target {
     /// Connects without logging in.
-    pub(super) fn connect_as_guest(&self) -> Result<Client, Failure> {
-        let client = Client::connect_to(&self.address, self.timeout)?;
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        let client = Client::connect_to(&self.address, self.timeout).map_err(|error| {
+            let advice = advice(&error);
+            let mut failure = Failure::from(error);
+            failure.sentence.push_str(&advice);
+            failure
+        })?;
         Ok(client.with_insecure(self.insecure))
     }
+}
 
+/// How to start what is missing, where that can be done on this machine.
+fn advice(error: &Error) -> String {
+    let Error::Connect { address, source } = error else {
+        return String::new();
+    };
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_here = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    if !is_here || source.kind() != ErrorKind::ConnectionRefused {
+        return String::new();
+    }
+    if host == "127.0.0.1" && port == DEFAULT_PORT.to_string() {
+        return "; start it with: gatepost serve".to_owned();
+    }
+    format!("; start it with: gatepost serve --listen framed://{address}")
+}
+
+impl Server {
     /// Connects, and logs in if a user was named.
     pub(super) fn connect(&self) -> Result<Client, Failure> {
         self.connect_with(self.login()?.as_ref())
@@ -41,7 +77,7 @@ impl Server {
 
     /// Connects, and logs in if there is a user with a password.
     pub(super) fn connect_with(&self, login: Option<&(String, String)>) -> Result<Client, Failure> {
-        let mut client = self.connect_as_guest()?;
+        let mut client = self.target.connect()?;
         if let Some((user, password)) = login {
             client.login(user, password)?;
         }
@@ -72,10 +108,16 @@ pub(super) mod tests {
     #[test]
     fn an_address_and_a_time_are_checked_when_typed() {
         let server: Server = typed(&["--server", "framed://[::1]", "--timeout", "2m"]).unwrap();
-        assert_eq!(server.address.to_string(), "[::1]:8001");
-        assert_eq!(server.timeout, Duration::from_secs(120));
-        assert!(!server.insecure && server.user.is_none());
-        for wrong in [["--server", "http://x"], ["--timeout", "soon"]] {
+        let target = server.target;
+        assert_eq!(target.address.to_string(), "[::1]:8001");
+        assert_eq!(target.timeout, Duration::from_secs(120));
+        assert!(!target.insecure && server.user.is_none());
+        for wrong in [
+            ["--server", "http://x"],
+            ["--timeout", "soon"],
+            ["--timeout", "0s"],
+            ["--timeout", "1h30m"],
+        ] {
             let kind = typed::<Server>(&wrong).unwrap_err();
             assert_eq!(kind, clap::error::ErrorKind::ValueValidation);
         }
@@ -89,5 +131,25 @@ pub(super) mod tests {
         let server: Server = typed(&["--server", &address]).unwrap();
         let failure = server.connect().unwrap_err();
         assert_eq!(failure.exit, crate::cli::exit::Exit::NothingListens);
+        let advice = format!("start it with: gatepost serve --listen framed://{address}");
+        assert!(failure.sentence.ends_with(&advice), "{failure}");
+    }
+
+    #[test]
+    fn what_is_advised_can_be_done_here() {
+        let advice = |address: &str, kind: ErrorKind| {
+            advice(&Error::Connect {
+                address: address.to_owned(),
+                source: kind.into(),
+            })
+        };
+        let refused = ErrorKind::ConnectionRefused;
+        let default = advice("127.0.0.1:8001", refused);
+        assert_eq!(default, "; start it with: gatepost serve");
+        assert!(advice("[::1]:8001", refused).ends_with(" framed://[::1]:8001"));
+        assert!(advice("localhost:9", refused).ends_with(" framed://localhost:9"));
+        assert_eq!(advice("192.0.2.1:8001", refused), "");
+        assert_eq!(advice("example.org:8001", refused), "");
+        assert_eq!(advice("127.0.0.1:8001", ErrorKind::TimedOut), "");
     }
 }

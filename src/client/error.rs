@@ -71,7 +71,10 @@ impl Refused {
     /// Whether the same request is worth another try later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.code, Some(Code::Busy | Code::GoingAway))
+        matches!(
+            self.code,
+            Some(Code::Busy | Code::GoingAway | Code::TooManyTries)
+        )
     }
 }
 
@@ -90,10 +93,7 @@ impl fmt::Display for Error {
         match self {
             Self::Address(error) => error.fmt(f),
             Self::Connect { address, source } => match source.kind() {
-                io::ErrorKind::ConnectionRefused => write!(
-                    f,
-                    "nothing listens at {address}: start it with `gatepost serve`"
-                ),
+                io::ErrorKind::ConnectionRefused => write!(f, "nothing listens at {address}"),
                 _ => write!(f, "cannot connect to {address}: {source}"),
             },
             Self::Refused(refused) => refused.fmt(f),
@@ -131,6 +131,15 @@ impl std::error::Error for Error {
     }
 }
 
+impl Error {
+    /// Whether the connection ended or failed before the answer: what was asked may have been
+    /// done, and nobody will say so here.
+    #[must_use]
+    pub const fn is_broken_off(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Io(_))
+    }
+}
+
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Self {
         Self::Address(error)
@@ -161,15 +170,12 @@ mod tests {
     use std::error::Error as _;
 
     #[test]
-    fn nothing_listening_says_what_to_do() {
+    fn nothing_listening_says_where() {
         let error = Error::Connect {
             address: "127.0.0.1:8001".to_owned(),
             source: io::ErrorKind::ConnectionRefused.into(),
         };
-        assert_eq!(
-            error.to_string(),
-            "nothing listens at 127.0.0.1:8001: start it with `gatepost serve`"
-        );
+        assert_eq!(error.to_string(), "nothing listens at 127.0.0.1:8001");
         assert!(error.source().is_some());
     }
 

@@ -107,7 +107,7 @@ fn set_listen(settings: &mut Settings, values: &[OsString]) -> Result<(), String
     };
     let listen = values.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     if listen.is_empty() {
-        return Err("names no listener; taken are URLs such as framed://127.0.0.1:8001".to_owned());
+        return Err("names no listener; must be URLs such as framed://127.0.0.1:8001".to_owned());
     }
     settings.config.listen = listen;
     Ok(())
@@ -139,7 +139,7 @@ fn word<T: Copy>(
     let known = words.iter().find(|(word, _)| *word == given);
     *field = known.map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        format!("is not taken; taken is one of {}", words.join(", "))
+        format!("is not taken; must be one of {}", words.join(", "))
     })?;
     Ok(())
 }

@@ -129,13 +129,7 @@ impl Row {
 }
 
 fn set_limit(limit: &Limit, settings: &mut Settings, text: &str) -> Result<(), String> {
-    let shown = |value| units::format(limit.unit, value);
-    let range = format!("{} to {}", shown(limit.least), shown(limit.most));
-    let value = units::parse(limit.unit, text)
-        .ok_or_else(|| format!("is not {}; taken is {range}", units::form(limit.unit)))?;
-    if !(limit.least..=limit.most).contains(&value) {
-        return Err(format!("is out of range; taken is {range}"));
-    }
+    let value = units::within(limit.unit, text, limit.least..=limit.most)?;
     (limit.set)(&mut settings.config.limits, value);
     Ok(())
 }

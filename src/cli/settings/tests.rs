@@ -118,20 +118,20 @@ fn a_wrong_value_is_one_line_with_its_place_and_its_range() {
         .set("GATEPOST_WORKERS", "5");
     case.refused(
         &[],
-        "GATEPOST_WORKERS: \"5\" is out of range; taken is 6 to 4096",
+        "GATEPOST_WORKERS: \"5\" is out of range; must be 6 to 4096",
     );
     case.refused(
         &["--workers=many"],
-        "--workers: \"many\" is not a whole number such as 64 or 1_000_000; taken is 6 to 4096",
+        "--workers: \"many\" is not a whole number such as 64 or 1_000_000; must be 6 to 4096",
     );
     case.refused(
         &["--workers=64"],
         "~/gatepost.toml:5: limits.linger: \"10\" is not a time such as 500ms, 10s, 2m or 24h; \
-         taken is 0s to 1m",
+         must be 0s to 1m",
     );
     case.refused(
         &["--workers=64", "--linger=1s", "--log=\u{1b}[31m"],
-        "--log: \"\\u{1b}[31m\" is not taken; taken is one of auto, human, json",
+        "--log: \"\\u{1b}[31m\" is not taken; must be one of auto, human, json",
     );
     case.refused(
         &["--workers=64", "--linger=1s", "--insecure=perhaps"],

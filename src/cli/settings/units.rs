@@ -2,6 +2,8 @@
 //! left to the table of limits.
 
 use crate::config::Unit;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Suffixes from large to small, with what each multiplies by.
 const BYTES: &[(&str, u64)] = &[
@@ -43,6 +45,35 @@ pub fn parse(unit: Unit, text: &str) -> Option<u64> {
             .map(|(_, factor)| *factor)?,
     };
     Some(number.saturating_mul(factor))
+}
+
+/// The longest time that a client's flag takes, in milliseconds: a day.
+const LONGEST: u64 = 24 * 3_600_000;
+
+/// Reads a client's flag that is a time: 1 ms to 24 h.
+///
+/// # Errors
+///
+/// What is taken.
+pub fn time(text: &str) -> Result<Duration, String> {
+    within(Unit::Time, text, 1..=LONGEST).map(Duration::from_millis)
+}
+
+/// Reads a quantity that has to be within `range`.
+///
+/// # Errors
+///
+/// What is taken.
+pub fn within(unit: Unit, text: &str, range: RangeInclusive<u64>) -> Result<u64, String> {
+    let must = || {
+        let (least, most) = (format(unit, *range.start()), format(unit, *range.end()));
+        format!("must be {least} to {most}")
+    };
+    let value = parse(unit, text).ok_or_else(|| format!("is not {}; {}", form(unit), must()))?;
+    if !range.contains(&value) {
+        return Err(format!("is out of range; {}", must()));
+    }
+    Ok(value)
 }
 
 /// Writes a quantity with the largest unit that divides it.
@@ -125,6 +156,23 @@ mod tests {
         ] {
             assert_eq!(parse(unit, text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_told_the_range() {
+        assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(
+            time("0s"),
+            Err("is out of range; must be 1ms to 24h".to_owned())
+        );
+        let wrong = time("1 day").unwrap_err();
+        assert!(wrong.starts_with("is not a time such as"), "{wrong}");
+        let size = |text| within(Unit::Bytes, text, 1..=2048);
+        assert_eq!(size("1KiB"), Ok(1024));
+        assert_eq!(
+            size("3KiB"),
+            Err("is out of range; must be 1 to 2KiB".to_owned())
+        );
     }
 
     proptest! {

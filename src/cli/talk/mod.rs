@@ -8,6 +8,7 @@ mod upload;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::settings::units;
 use super::terminal::complain;
 use crate::client::Error;
 use crate::client::talk::{Conversation, Datagrams, Talk, Talking, Turn, Url};
@@ -48,7 +49,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// How long the server may be silent where it owes something [default: 30s, udp: 2s]
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = units::time)]
     timeout: Option<Duration>,
 }
 

@@ -155,6 +155,23 @@ fn an_end_without_an_answer_is_closed() {
 }
 
 #[test]
+fn a_glance_sees_the_end_behind_the_last_words() {
+    let (address, server) = serve(|peer| {
+        let (_, id) = peer.header("ping");
+        peer.reply(&id, &Wire::new());
+        let mut out = Vec::new();
+        Header::new("going_away").write(&mut out);
+        peer.write(&out);
+    });
+    let mut client = connect(&address);
+    client.ping().unwrap();
+    server.join().unwrap();
+    // Both are here now: the peer has written and is gone.
+    client.glance().unwrap();
+    assert!(!client.is_open());
+}
+
+#[test]
 fn nonsense_is_told_and_silence_has_an_end() {
     let (address, server) = serve(|peer| peer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     assert!(matches!(connect(&address).ping(), Err(Error::Broken(_))));
@@ -206,8 +223,5 @@ fn nothing_listening_is_told_apart() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let error = Client::connect(&address, PATIENCE).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        format!("nothing listens at {address}: start it with `gatepost serve`")
-    );
+    assert_eq!(error.to_string(), format!("nothing listens at {address}"));
 }
