@@ -3,6 +3,7 @@
 
 use super::terminal::escape;
 use crate::client;
+use crate::wire::Code;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ pub enum Exit {
     Done = 0,
     /// The server refused.
     Refused = 1,
-    /// The command line makes no sense.
+    /// The command line makes no sense, or not with these accounts.
     Usage = 2,
     /// Nobody listens at the server's address.
     NothingListens = 69,
@@ -37,7 +38,8 @@ pub const EXITS: &[(u8, &str)] = &[
     (Exit::Refused.number(), "Refused by the server."),
     (
         Exit::Usage.number(),
-        "The command line makes no sense: an unknown flag or subcommand.",
+        "Used wrongly: an unknown flag or subcommand, no password, or an account that is or isn't \
+         there.",
     ),
     (
         Exit::NothingListens.number(),
@@ -50,8 +52,9 @@ pub const EXITS: &[(u8, &str)] = &[
     ),
     (
         Exit::TryAgain.number(),
-        "Try again later: the server is busy or going away, the port is taken, another daemon \
-         serves the same home, or something was stuck when the time for a graceful stop was over.",
+        "Try again later: the server is busy or going away, too many logins have failed, the port \
+         is taken, another daemon serves the same home, or something was stuck when the time for a \
+         graceful stop was over.",
     ),
     (Exit::Configuration.number(), "A setting is wrong."),
     (
@@ -121,7 +124,14 @@ impl From<io::Error> for Failure {
 
 impl From<client::Error> for Failure {
     fn from(error: client::Error) -> Self {
-        Self::new(exit_of(&error), error.to_string())
+        let sentence = match &error {
+            // The server greets in the course's Chinese; the rest of this program speaks English.
+            client::Error::Refused(refused) if refused.code == Some(Code::BadLogin) => {
+                format!("wrong user or wrong password ({})", Code::BadLogin)
+            }
+            error => error.to_string(),
+        };
+        Self::new(exit_of(&error), sentence)
     }
 }
 
@@ -153,7 +163,7 @@ fn exit_of(error: &client::Error) -> Exit {
 mod tests {
     use super::*;
     use crate::client::{Error, Refused};
-    use crate::wire::{Code, Fields};
+    use crate::wire::Fields;
 
     #[test]
     fn the_table_is_the_published_one() {
@@ -174,7 +184,12 @@ mod tests {
         let exit = |error: Error| Failure::from(error).exit;
         assert_eq!(exit(refused(Code::Busy)), Exit::TryAgain);
         assert_eq!(exit(refused(Code::GoingAway)), Exit::TryAgain);
+        assert_eq!(exit(refused(Code::TooManyTries)), Exit::TryAgain);
         assert_eq!(exit(refused(Code::BadLogin)), Exit::Refused);
+        assert_eq!(
+            Failure::from(refused(Code::BadLogin)).sentence,
+            "wrong user or wrong password (bad_login)"
+        );
         assert_eq!(exit(Error::Closed { going_away: true }), Exit::TryAgain);
         assert_eq!(exit(Error::Closed { going_away: false }), Exit::InputOutput);
         assert_eq!(

@@ -59,16 +59,31 @@ pub(super) fn password(user: &str, ask: Ask) -> Result<String, Failure> {
         return String::from_utf8(line)
             .map_err(|_| Failure::usage("the password on standard input is not UTF-8"));
     }
-    rpassword::prompt_password(format!("Password of {}: ", escape(user))).map_err(|error| {
-        Failure::usage(format!(
-            "no password: {error}; set GATEPOST_PASSWORD where nobody can be asked"
-        ))
-    })
+    let prompt = format!("Password for {}: ", escape(user));
+    rpassword::prompt_password(prompt).map_err(|error| no_password(&error))
+}
+
+fn no_password(error: &io::Error) -> Failure {
+    let no_such_device = rustix::io::Errno::NXIO.raw_os_error();
+    let why = match error.raw_os_error() == Some(no_such_device) {
+        true => "there is no terminal to ask at".to_owned(),
+        false => error.to_string(),
+    };
+    Failure::usage(format!("no password: {why}; set GATEPOST_PASSWORD"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_a_terminal_there_is_another_way() {
+        let failure = no_password(&rustix::io::Errno::NXIO.into());
+        assert_eq!(
+            failure.sentence,
+            "no password: there is no terminal to ask at; set GATEPOST_PASSWORD"
+        );
+    }
 
     #[test]
     fn lines_lose_only_their_ends() {
