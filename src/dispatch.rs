@@ -4,7 +4,7 @@
 //! The only crossing between untyped and typed; what a request does is left to the handlers.
 
 use crate::handler::{Body, Call, Cost, HANDLERS, Handler, Outcome, Sink};
-use crate::wire::{Code, Expect, Header, Refusal};
+use crate::wire::{Code, Expect, Fields, Header, Refusal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The handler of `msg_type`, if it is served.
@@ -87,6 +87,15 @@ pub fn announce(sink: &mut dyn Sink, bytes: u64) -> Result<(), Refusal> {
 /// The sink's refusal, or `internal` if it panicked.
 pub fn write(sink: &mut dyn Sink, piece: &[u8]) -> Result<(), Refusal> {
     fence("a sink", || sink.write(piece))
+}
+
+/// Gives `sink` what its header should have said.
+///
+/// # Errors
+///
+/// The sink's refusal, or `internal` if it panicked.
+pub fn amend(sink: &mut dyn Sink, fields: &Fields) -> Result<(), Refusal> {
+    fence("a sink", || sink.amend(fields))
 }
 
 /// Serves a request whose body is whole.

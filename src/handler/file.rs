@@ -97,6 +97,15 @@ impl Sink for FileSink {
         written.map_err(|error| refuse("a file is written", &error))
     }
 
+    fn amend(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let name = FileName::new(fields.required_text("file_name")?)?;
+        let skip = fields.number("skip")?.unwrap_or(0);
+        let front = fields.text("front")?.unwrap_or_default();
+        self.wanted.name = name.clone();
+        let amended = self.upload()?.amend(name, skip, front.as_bytes());
+        amended.map_err(|error| refuse("a file is amended", &error))
+    }
+
     fn finish(mut self: Box<Self>, call: &mut Call<'_>) -> Result<Outcome, Refusal> {
         self.upload()?;
         let upload = self.upload.take();
@@ -163,6 +172,33 @@ mod tests {
         let shown = shown.map(|(name, bytes)| Shown::File(name.to_owned(), bytes));
         assert_eq!(house.shown(), shown);
         assert_eq!(house.house.counters.files.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_file_that_turns_out_otherwise_is_amended() {
+        let mut house = TestHouse::new();
+        let fields = named("b");
+        for (number, (amendment, expected)) in [
+            (named("0").with("front", "a"), "abcd"),
+            (named("1").with("skip", 1), "cd"),
+            (named("2"), "bcd"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut sink = house.sink(&File, &fields);
+            sink.write(b"bcd").unwrap();
+            sink.amend(&amendment).unwrap();
+            house.finish(sink).unwrap();
+            let content = house.files.content(&number.to_string()).unwrap();
+            assert_eq!(content, expected.as_bytes());
+        }
+        let mut sink = house.sink(&File, &fields);
+        assert_eq!(sink.amend(&named("../x")).unwrap_err().code, Code::BadName);
+        assert_eq!(
+            sink.amend(&Fields::new()).unwrap_err().code,
+            Code::BadHeader
+        );
     }
 
     #[test]

@@ -240,6 +240,14 @@ pub(crate) mod tests {
             }
         }
 
+        /// Ends a request whose body is whole and that is answered at once.
+        pub(crate) fn finish(&mut self, sink: Box<dyn Sink>) -> Answer {
+            let redeemer: Arc<dyn Redeemer> = self.desk.clone();
+            let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1);
+            let reply: Option<Answer> = sink.finish(&mut call)?.into();
+            reply.expect("a reply")
+        }
+
         /// The sink of a request that has begun.
         pub(crate) fn sink(&mut self, handler: &dyn Handler, fields: &Fields) -> Box<dyn Sink> {
             let redeemer: Arc<dyn Redeemer> = self.desk.clone();

@@ -119,6 +119,17 @@ pub trait Sink: Send {
     /// A [`Refusal`]; the rest of the body is then skipped.
     fn write(&mut self, piece: &[u8]) -> Result<(), Refusal>;
 
+    /// Takes fields that the header should have had instead. Some conversations know only at the
+    /// end of a body what it was.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`]; the body is then skipped.
+    fn amend(&mut self, fields: &Fields) -> Result<(), Refusal> {
+        let _ = fields;
+        Err(Refusal::internal())
+    }
+
     /// Serves the request, now that its body is whole. Another [`Outcome::Sink`] is a fault.
     ///
     /// # Errors

@@ -45,6 +45,15 @@ pub trait Upload: Send {
     /// [`StoreError`]; the upload is then lost.
     fn write(&mut self, piece: &[u8]) -> Result<(), StoreError>;
 
+    /// Corrects what was begun: it is called `name`, and in the place of the first `skip` bytes
+    /// that were written stands `front`. May have to copy the file; blocks for as long as that
+    /// takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; the upload is then lost.
+    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), StoreError>;
+
     /// Makes the file visible under its name, or one beside it if that is taken; nothing that was
     /// there is overwritten. If it asked to be durable it is on the disk before this returns, with
     /// its name. Blocks.
@@ -54,6 +63,15 @@ pub trait Upload: Send {
     /// [`StoreError`], also if another size was written than it was begun with; nothing is then
     /// visible.
     fn publish(self: Box<Self>) -> Result<Published, StoreError>;
+}
+
+/// How many bytes an upload of `written` has once `front` stands in the place of the first `skip`.
+pub(super) fn amended_size(written: u64, skip: u64, front: &[u8]) -> Result<u64, StoreError> {
+    let rest = written.checked_sub(skip).ok_or_else(|| {
+        let reason = format!("{skip} bytes can't be left out of {written}");
+        StoreError::Io(io::Error::new(io::ErrorKind::InvalidInput, reason))
+    })?;
+    Ok(rest + front.len() as u64)
 }
 
 /// Holds an upload to the size it was begun with, if any, so that nothing is published that isn't

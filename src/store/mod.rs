@@ -24,7 +24,7 @@ pub use messages::{Messages, NewMessage, Pending, Receipt, Witness};
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 
-use files::check_size;
+use files::{amended_size, check_size};
 use std::{fmt, io};
 
 /// What a store could not do.

@@ -22,7 +22,7 @@ macro_rules! files_conform {
             $engine: what_is_written_is_published_whole, nothing_is_visible_before_it_is_published,
             a_dropped_upload_leaves_nothing, a_taken_name_is_kept_beside,
             the_longest_names_have_room_beside, another_size_than_announced_is_not_published,
-            publishers_of_one_name_lose_nothing
+            publishers_of_one_name_lose_nothing, an_upload_is_amended_before_it_is_published
         );
     };
     ($engine:ty: $($check:ident),+) => {
@@ -143,6 +143,30 @@ pub(crate) mod checks {
             assert!(matches!(upload.publish(), Err(StoreError::Io(_))));
         }
         assert_eq!((engine.published().len(), engine.under_way()), (0, 0));
+    }
+
+    pub(crate) fn an_upload_is_amended_before_it_is_published<E: FilesUnderTest>() {
+        let (engine, store) = open::<E>();
+        let large = "0123456789".repeat(100_000);
+        for (name, skip, front, expected) in [
+            ("a", 0, "", large.clone()),
+            ("b", 0, "12", format!("12{large}")),
+            ("c", 3, "", large[3..].to_owned()),
+            ("d", 1, "xyz", format!("xyz{}", &large[1..])),
+            ("e", large.len() as u64, "", String::new()),
+        ] {
+            let mut upload = begin(&store, "wrong", large.as_bytes());
+            let name = FileName::new(name).unwrap();
+            upload.amend(name.clone(), skip, front.as_bytes()).unwrap();
+            let size = expected.len() as u64;
+            let published = upload.publish().unwrap();
+            assert_eq!(published, Published { name, size });
+            assert!(engine.published()[published.name.as_str()] == expected.as_bytes());
+        }
+        let mut upload = begin(&store, "wrong", b"1");
+        assert!(upload.amend(FileName::new("x").unwrap(), 2, b"").is_err());
+        drop(upload);
+        assert_eq!((engine.published().len(), engine.under_way()), (5, 0));
     }
 
     pub(crate) fn publishers_of_one_name_lose_nothing<E: FilesUnderTest>() {

@@ -4,12 +4,12 @@ use super::leftovers::partial_name;
 use super::{INCOMING, Shared, UPLOADS};
 use crate::store::beside::beside;
 use crate::store::directory::Access;
-use crate::store::{NewFile, Published, StoreError, Upload, check_size};
+use crate::store::{NewFile, Published, StoreError, Upload, amended_size, check_size};
 use crate::wire::FileName;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs};
 use rustix::io::Errno;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -84,6 +84,21 @@ impl FolderUpload {
         Ok(())
     }
 
+    /// A copy with `front` in the place of the first `skip` bytes.
+    fn copy(&mut self, skip: u64, front: &[u8]) -> Result<Self, StoreError> {
+        let size = Some(amended_size(self.written, skip, front)?);
+        let wanted = NewFile {
+            size,
+            ..self.wanted.clone()
+        };
+        let mut copy = Self::begin(&self.shared, wanted)?;
+        copy.write(front)?;
+        self.file.seek(SeekFrom::Start(skip))?;
+        copy.written += io::copy(&mut self.file, &mut copy.file)?;
+        copy.lost = self.lost;
+        Ok(copy)
+    }
+
     /// Gives the file its name, or one beside it.
     fn name(&self) -> io::Result<FileName> {
         let Shared {
@@ -143,6 +158,24 @@ impl Upload for FolderUpload {
             self.written_back = self.written;
         }
         Ok(())
+    }
+
+    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), StoreError> {
+        self.wanted.name = name;
+        if skip == 0 && front.is_empty() {
+            return Ok(());
+        }
+        // Nothing can be put in before the first byte of a file: it is copied, by the kernel.
+        match self.copy(skip, front) {
+            Ok(mut copy) => {
+                std::mem::swap(self, &mut copy);
+                Ok(())
+            }
+            Err(error) => {
+                self.lost = true;
+                Err(error)
+            }
+        }
     }
 
     fn publish(mut self: Box<Self>) -> Result<Published, StoreError> {

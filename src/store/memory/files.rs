@@ -1,7 +1,7 @@
 //! Files in memory, with a bound on their bytes so that a full disk can be played.
 
 use crate::store::beside::beside;
-use crate::store::{Files, NewFile, Published, StoreError, Upload, check_size};
+use crate::store::{Files, NewFile, Published, StoreError, Upload, amended_size, check_size};
 use crate::wire::FileName;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -102,6 +102,15 @@ impl Upload for MemoryUpload {
         drop(state);
         self.charged += more;
         self.content.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), StoreError> {
+        let size = amended_size(self.content.len() as u64, skip, front)?;
+        let rest = self.content.split_off(skip as usize);
+        self.content = [front, &rest].concat();
+        self.file.name = name;
+        self.file.size = self.file.size.map(|_| size);
         Ok(())
     }
 
