@@ -143,6 +143,7 @@ fn look(conversation: &mut FramedServing, input: &mut &[u8], seen: &mut Vec<Stri
             }
             Ok(Step::End) => seen.push("end".to_owned()),
             Ok(Step::Close) => seen.push("close".to_owned()),
+            Ok(step @ (Step::Amend(_) | Step::LastWords)) => panic!("{step:?} is not framed"),
             Err(refusal) => {
                 seen.push(refusal.to_string());
                 return false;

@@ -2,10 +2,12 @@
 //! come from (flags, environment, file) is in [`mod@crate::cli`].
 
 mod limits;
+mod scheme;
 mod url;
 
 pub use limits::{LIMITS, Limit, Limits, Unit};
-pub use url::{Listen, LoginPolicy, Scheme, UrlError};
+pub use scheme::{SCHEMES, Scheme};
+pub use url::{Listen, LoginPolicy, UrlError};
 
 use std::path::PathBuf;
 

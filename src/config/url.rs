@@ -1,16 +1,12 @@
-//! Where to listen and what is spoken there: `scheme://host:port[?login=…&room=…]`.
+//! Where to listen and what is spoken there: `scheme://host:port[?login=…&room=…]`. Which
+//! parameters a scheme takes is in `scheme`.
 
 use super::DEFAULT_PORT;
+use super::scheme::{SCHEMES, Scheme};
+use crate::wire::RoomName;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
-
-/// Which conversation is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// The framed conversation.
-    Framed,
-}
 
 /// Whether a listener asks for a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +39,11 @@ impl LoginPolicy {
             Self::Required => "required",
         }
     }
+
+    fn parse(word: &str) -> Option<Self> {
+        let policies = [Self::Off, Self::Optional, Self::Required];
+        policies.into_iter().find(|policy| policy.word() == word)
+    }
 }
 
 /// One listener.
@@ -54,6 +55,12 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Whether a login is asked for.
     pub login: LoginPolicy,
+    /// Where messages go that name no room, if not into `lobby`.
+    pub room: Option<RoomName>,
+    /// What `hello://` answers, if not what the course's server does.
+    pub reply: Option<String>,
+    /// Whether the lengths of `frames://` are decimal digits.
+    pub ascii_length: bool,
 }
 
 /// A listener's URL that can't be one.
@@ -73,58 +80,116 @@ impl fmt::Display for UrlError {
 
 impl std::error::Error for UrlError {}
 
-impl Scheme {
-    /// The word before `://`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Framed => "framed",
-        }
-    }
-}
-
 impl FromStr for Listen {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<Self, UrlError> {
-        let wrong = |reason: String| UrlError {
+        parse(url).map_err(|reason| UrlError {
             url: url.to_owned(),
             reason,
-        };
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| wrong("it has no scheme, as in framed://127.0.0.1:8001".to_owned()))?;
-        if scheme != Scheme::Framed.word() {
-            return Err(wrong(format!(
-                "there is no conversation {scheme:?}; known is framed"
-            )));
-        }
-        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let address = parse_authority(authority).map_err(wrong)?;
-        let mut listen = Self {
-            scheme: Scheme::Framed,
-            address,
-            login: LoginPolicy::default_at(address.ip()),
-        };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            listen.set(pair).map_err(wrong)?;
-        }
-        Ok(listen)
+        })
     }
 }
 
-impl Listen {
-    fn set(&mut self, pair: &str) -> Result<(), String> {
-        use LoginPolicy::{Off, Optional, Required};
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("login", word) => {
-                let policies = [Off, Optional, Required];
-                let policy = policies.into_iter().find(|policy| policy.word() == word);
-                self.login = policy.ok_or("login is off, optional or required")?;
-                Ok(())
-            }
-            (name, _) => Err(format!("there is no parameter {name:?}")),
+fn parse(url: &str) -> Result<Listen, String> {
+    let (word, rest) = url
+        .split_once("://")
+        .ok_or("it has no scheme, as in framed://127.0.0.1:8001")?;
+    let scheme = parse_scheme(word)?;
+    let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut listen = Listen::new(scheme, parse_authority(scheme, authority)?);
+    let mut seen: Vec<&str> = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if seen.contains(&name) {
+            return Err(format!("{name} is said twice"));
         }
+        listen.set(name, &decode(value)?)?;
+        seen.push(name);
+    }
+    let is_exposed = !listen.address.ip().is_loopback();
+    if is_exposed && !scheme.knows_logins() && !seen.contains(&"login") {
+        return Err(format!(
+            "other machines reach it, and {word}:// knows no login: say that anybody may with \
+             ?login=off"
+        ));
+    }
+    Ok(listen)
+}
+
+fn parse_scheme(word: &str) -> Result<Scheme, String> {
+    if let Some(plain) = word.strip_suffix("+tls") {
+        return match Scheme::parse(plain) {
+            Some(_) => Err("this version has no TLS".to_owned()),
+            None => Err(unknown_scheme(word)),
+        };
+    }
+    Scheme::parse(word).ok_or_else(|| unknown_scheme(word))
+}
+
+fn unknown_scheme(word: &str) -> String {
+    let known: Vec<_> = SCHEMES.iter().map(|scheme| scheme.word()).collect();
+    let known = known.join(", ");
+    format!("there is no conversation {word:?}; known are {known}")
+}
+
+impl Listen {
+    /// A listener for `scheme` at `address` without any parameters.
+    #[must_use]
+    pub const fn new(scheme: Scheme, address: SocketAddr) -> Self {
+        let login = match scheme {
+            Scheme::Framed => LoginPolicy::default_at(address.ip()),
+            Scheme::Login => LoginPolicy::Optional,
+            _ => LoginPolicy::Off,
+        };
+        Self {
+            scheme,
+            address,
+            login,
+            room: None,
+            reply: None,
+            ascii_length: false,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let word = self.scheme.word();
+        if name == "proxy" {
+            return Err("this version has no proxy=".to_owned());
+        }
+        if !self.scheme.parameters().contains(&name) {
+            let taken = match self.scheme.parameters() {
+                [] => "none".to_owned(),
+                names => names.join(", "),
+            };
+            return Err(format!(
+                "there is no parameter {name:?}; {word}:// takes {taken}"
+            ));
+        }
+        match name {
+            "login" => {
+                self.login =
+                    LoginPolicy::parse(value).ok_or("login is off, optional or required")?;
+                if !self.scheme.knows_logins() && self.login != LoginPolicy::Off {
+                    return Err(format!("{word}:// knows no login; login can only be off"));
+                }
+            }
+            "room" => {
+                let room = RoomName::new(value).map_err(|error| error.to_string())?;
+                self.room = Some(room);
+            }
+            "reply" => self.reply = Some(value.to_owned()),
+            _ => self.ascii_length = parse_length(value)?,
+        }
+        Ok(())
+    }
+}
+
+fn parse_length(value: &str) -> Result<bool, String> {
+    match value {
+        "ascii" => Ok(true),
+        "binary" => Ok(false),
+        _ => Err("length is binary or ascii".to_owned()),
     }
 }
 
@@ -132,14 +197,59 @@ impl Listen {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.word(), self.address)?;
-        if self.login != LoginPolicy::default_at(self.address.ip()) {
-            write!(f, "?login={}", self.login.word())?;
+        let plain = Self::new(self.scheme, self.address);
+        let must_be_said = !self.scheme.knows_logins() && !self.address.ip().is_loopback();
+        let login = (self.login != plain.login || must_be_said).then(|| self.login.word());
+        let parameters = [
+            ("login", login),
+            ("room", self.room.as_ref().map(RoomName::as_str)),
+            ("reply", self.reply.as_deref()),
+            ("length", self.ascii_length.then_some("ascii")),
+        ];
+        let said = parameters
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        for (place, (name, value)) in said.enumerate() {
+            let mark = if place == 0 { '?' } else { '&' };
+            write!(f, "{mark}{name}={}", encode(value))?;
         }
         Ok(())
     }
 }
 
-fn parse_authority(authority: &str) -> Result<SocketAddr, String> {
+/// Undoes percent-encoding; what is not encoded stays as it is.
+fn decode(value: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut pieces = value.split('%');
+    bytes.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
+    for piece in pieces {
+        let (digits, rest) = piece
+            .split_at_checked(2)
+            .filter(|(digits, _)| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .ok_or_else(|| format!("{value:?} has a % without two hexadecimal digits"))?;
+        bytes.extend(u8::from_str_radix(digits, 16));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{value:?} is not UTF-8 when decoded"))
+}
+
+/// Percent-encodes what would end a parameter, a URL or a list of them, or could not be read.
+fn encode(value: &str) -> String {
+    let is_plain = |c: char| !c.is_control() && !c.is_whitespace() && !"%&#,\"\\".contains(c);
+    let mut encoded = String::new();
+    for c in value.chars() {
+        if is_plain(c) {
+            encoded.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                encoded.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    encoded
+}
+
+fn parse_authority(scheme: Scheme, authority: &str) -> Result<SocketAddr, String> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the bracket is not closed")?;
@@ -151,7 +261,8 @@ fn parse_authority(authority: &str) -> Result<SocketAddr, String> {
         },
     };
     let port = match port {
-        None => DEFAULT_PORT,
+        None if scheme == Scheme::Framed => DEFAULT_PORT,
+        None => return Err("it has no port".to_owned()),
         Some(port) => port.parse().map_err(|_| format!("{port:?} is no port"))?,
     };
     let ip: IpAddr = match host {
@@ -165,49 +276,4 @@ fn parse_authority(authority: &str) -> Result<SocketAddr, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn refused(url: &str, why: &str) {
-        let error = url.parse::<Listen>().unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
-    }
-
-    #[test]
-    fn a_login_is_required_beyond_loopback() {
-        let login = |url: &str| url.parse::<Listen>().unwrap().login;
-        assert_eq!(login("framed://127.0.0.1:1"), LoginPolicy::Optional);
-        assert_eq!(login("framed://[::1]:1"), LoginPolicy::Optional);
-        assert_eq!(login("framed://0.0.0.0:1"), LoginPolicy::Required);
-        assert_eq!(login("framed://[::]"), LoginPolicy::Required);
-        assert_eq!(login("framed://0.0.0.0:1?login=off"), LoginPolicy::Off);
-    }
-
-    #[test]
-    fn a_listener_is_shown_as_it_can_be_given_again() {
-        for url in [
-            "framed://127.0.0.1:8001",
-            "framed://127.0.0.1:8001?login=off",
-            "framed://127.0.0.1:8001?login=required",
-            "framed://[::]:8001",
-            "framed://0.0.0.0:0?login=optional",
-        ] {
-            assert_eq!(url.parse::<Listen>().unwrap().to_string(), url);
-        }
-    }
-
-    #[test]
-    fn a_wrong_url_says_what_is_wrong() {
-        refused("127.0.0.1:1", "no scheme");
-        refused("http://127.0.0.1:1", "no conversation \"http\"");
-        refused("framed://127.0.0.1:99999", "no port");
-        refused("framed://example.org:1", "no IP address");
-        refused("framed://[::1:1", "bracket");
-        refused(
-            "framed://127.0.0.1:1?login=maybe",
-            "off, optional or required",
-        );
-        refused("framed://127.0.0.1:1?color=red", "no parameter \"color\"");
-    }
-}
+mod tests;

@@ -13,16 +13,26 @@ pub mod login;
 pub mod sink;
 mod talking;
 mod text;
+mod texts;
 pub mod udp;
 pub mod upload;
 
 pub use talking::{BrokenOff, Talking, Turn, Unsayable};
 pub use text::TextDecoder;
 
-use crate::wire::{Answer, Expect, Header, Id, Refusal};
+use crate::wire::{Answer, Expect, Fields, Header, Id, Refusal};
+use std::time::Duration;
 
 /// The serving side of a conversation.
+///
+/// What has a default here is for conversations without frames: where a text ends, who speaks
+/// first and when it is over is not in their bytes alone.
 pub trait Serving: Send {
+    /// Appends what is said before the peer has said anything.
+    fn open(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
     /// What the conversation makes of the bytes at the front of `input`, which it moves past what
     /// it has consumed. Called until it says [`Step::More`]; what is left in `input` then comes
     /// again, with more behind it.
@@ -32,23 +42,69 @@ pub trait Serving: Send {
     /// The last word to a peer whose stream is broken. Nothing after it has a meaning.
     fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Step<'a>, Refusal>;
 
+    /// Told when there is nothing more to read right now. `true` if [`next`](Self::next) has
+    /// something to say because of it.
+    fn pause(&mut self) -> bool {
+        false
+    }
+
+    /// Told once when the input has ended; [`next`](Self::next) is called once more after it.
+    fn end(&mut self) {}
+
     /// Says what follows the header that [`Step::Begin`] told.
-    fn expect(&mut self, body: Expect);
+    fn expect(&mut self, body: Expect) {
+        let _ = body;
+    }
 
     /// Holds headers to `bytes` from now on.
-    fn set_max_header(&mut self, bytes: usize);
+    fn set_max_header(&mut self, bytes: usize) {
+        let _ = bytes;
+    }
 
-    /// Whether the input so far ends inside something that began.
-    fn is_inside(&self) -> bool;
+    /// Whether the peer may leave it at what it has sent so far for as long as it likes, although
+    /// not all of that is consumed.
+    fn may_rest(&self) -> bool {
+        false
+    }
+
+    /// How many requests may wait for their answers at once.
+    fn window(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Whether any answer is ever held back.
+    fn has_delays(&self) -> bool {
+        false
+    }
+
+    /// How long the answer to the request `id` is held back once it is ready.
+    fn delay(&self, id: Option<&Id>) -> Duration {
+        let _ = id;
+        Duration::ZERO
+    }
+
+    /// Bytes that are kept until requests are answered.
+    fn kept(&self) -> usize {
+        0
+    }
+
+    /// Whether there are words for a refusal. Where there are none the connection ends instead.
+    fn tells_refusals(&self) -> bool {
+        false
+    }
 
     /// Appends the answer to the request `id` to `out`; without an id nothing is said.
-    fn answer(&self, id: Option<&Id>, answer: &Answer, out: &mut Vec<u8>);
+    fn answer(&mut self, id: Option<&Id>, answer: &Answer, out: &mut Vec<u8>);
 
     /// Appends the last word to a peer whose stream is broken.
-    fn last_word(&self, refusal: &Refusal, out: &mut Vec<u8>);
+    fn last_word(&self, refusal: &Refusal, out: &mut Vec<u8>) {
+        let _ = (refusal, out);
+    }
 
     /// Appends the news that the server goes away and may be tried again in a while.
-    fn going_away(&self, retry_after_ms: u64, out: &mut Vec<u8>);
+    fn going_away(&self, retry_after_ms: u64, out: &mut Vec<u8>) {
+        let _ = (retry_after_ms, out);
+    }
 }
 
 /// What a conversation found in its input.
@@ -62,8 +118,15 @@ pub enum Step<'a> {
     Announce(u64),
     /// The next piece of the body, as it came.
     Piece(&'a [u8]),
+    /// What the header of the request under way should have said instead.
+    Amend(Fields),
     /// The body is whole.
     End,
     /// The peer said that it is done.
     Close,
+    /// Nothing is said after the answers that are owed. What the peer still says is heard.
+    LastWords,
 }
+
+#[cfg(test)]
+mod play;

@@ -1,11 +1,14 @@
 //! One connection: who owns it, what has happened to it since it was last looked at, and what it
 //! has become. What is done with it in a turn is in `turn`.
 
+use super::asleep::Asleep;
 use super::outbox::Outbox;
 use super::peers::Seat;
 use super::replies::Replies;
 use super::shutdown::Guard;
 use super::wait::Wait;
+use crate::budget::{Budget, Charge};
+use crate::config::Limits;
 use crate::conversation::Serving;
 use crate::handler::{Body, Cost, Handler, Sink};
 use crate::session::Session;
@@ -158,6 +161,18 @@ pub(super) struct Inside {
     pub(super) held: Option<Held>,
     pub(super) request: Option<Request>,
     pub(super) replies: Replies,
+    /// Answers that are ready and held back.
+    pub(super) asleep: Asleep,
+    /// How many requests may wait for their answers, those held back included.
+    pub(super) window: usize,
+    /// Whether the conversation ever holds an answer back.
+    pub(super) has_delays: bool,
+    /// Whether a refusal can be told; if not it ends the connection.
+    pub(super) tells_refusals: bool,
+    /// Whether nothing is said any more after the answers that are owed.
+    pub(super) concludes: bool,
+    /// Stands for what the conversation keeps.
+    pub(super) kept: Charge,
     /// Whether a request is owed its answer that no later one may overlap.
     pub(super) barrier: bool,
     pub(super) outbox: Outbox,
@@ -189,4 +204,54 @@ pub(super) struct Inside {
     pub(super) farewell: Option<Instant>,
     /// Count it as under way, and among its address's connections, until it is closed.
     pub(super) guards: Option<(Guard, Seat)>,
+}
+
+impl Inside {
+    /// A connection at its start: `conversation` has said what it says first.
+    pub(super) fn new(
+        stream: TcpStream,
+        session: Session,
+        mut conversation: Box<dyn Serving>,
+        limits: &Limits,
+        budget: &Budget,
+        guards: (Guard, Seat),
+    ) -> Self {
+        let mut outbox = Outbox::new(budget.charge());
+        conversation.open(outbox.end());
+        Self {
+            stream: Some(stream),
+            window: limits.max_unanswered.min(conversation.window()),
+            has_delays: conversation.has_delays(),
+            tells_refusals: conversation.tells_refusals(),
+            has_small_headers: session.owes_login(),
+            conversation,
+            session,
+            input: Input::Open,
+            pending: Vec::new(),
+            held: None,
+            request: None,
+            replies: Replies::default(),
+            asleep: Asleep::default(),
+            concludes: false,
+            kept: budget.charge(),
+            barrier: false,
+            outbox,
+            last_word: None,
+            readable: false,
+            ending: false,
+            is_registered: false,
+            watches_output: false,
+            waits_for_permit: false,
+            waits_for_memory: false,
+            reads: false,
+            was_told: false,
+            is_muted: false,
+            progress: 0,
+            opened: Instant::now(),
+            wait: None,
+            armed: None,
+            farewell: None,
+            guards: Some(guards),
+        }
+    }
 }

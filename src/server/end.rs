@@ -23,7 +23,20 @@ impl Turn<'_> {
         inside.input != Input::Open
             && inside.held.is_none()
             && inside.outbox.is_empty()
+            && inside.asleep.is_empty()
             && (inside.replies.is_empty() || inside.replies.is_silent())
+    }
+
+    /// Ends our half once everything is said, in a conversation where that is our part. What the
+    /// peer still says is taken until it ends its half too, or for a while.
+    pub(super) fn conclude(&mut self, inside: &mut Inside) {
+        let is_said = inside.outbox.is_empty()
+            && inside.asleep.is_empty()
+            && (inside.replies.is_empty() || inside.replies.is_silent());
+        if is_said && inside.farewell.is_none() {
+            self.shut_down_writing(inside);
+            inside.farewell = Some(Instant::now() + self.core.house.limits.linger);
+        }
     }
 
     /// Ends a connection that is over.
@@ -71,7 +84,8 @@ impl Turn<'_> {
         }
         let is_idle = inside.request.is_none()
             && inside.held.is_none()
-            && inside.pending.is_empty()
+            && (inside.pending.is_empty() || inside.conversation.may_rest())
+            && inside.asleep.is_empty()
             && inside.replies.is_empty();
         if !is_idle || inside.input != Input::Open {
             return Ok(None);
@@ -115,9 +129,13 @@ impl Turn<'_> {
             && let Some(sink) = request.sink
         {
             self.worker.give_way();
+            if !inside.tells_refusals {
+                self.core.log_refusal(inside.session.peer, &refusal);
+            }
             refusal.fields.extend(sink.cut_off());
             inside.replies.owe(request.id, Some(Err(refusal)));
         }
+        inside.asleep.clear();
         inside.pending.clear();
         self.ignore_input(inside);
     }

@@ -6,7 +6,7 @@ use super::turn::{Stop, Turn};
 use crate::conversation::Step;
 use crate::dispatch;
 use crate::handler::{Body, Call, Cost, Outcome};
-use crate::wire::{Answer, Code, Expect, Header, Id, Refusal};
+use crate::wire::{Answer, Code, Expect, Fields, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
 
 impl Turn<'_> {
@@ -33,26 +33,30 @@ impl Turn<'_> {
                 Ok(Step::Begin(header)) => self.told(inside, header),
                 Ok(Step::Announce(bytes)) => self.announce(inside, bytes),
                 Ok(Step::Piece(piece)) => self.piece(inside, piece),
+                Ok(Step::Amend(fields)) => self.amend(inside, &fields),
                 Ok(Step::End) => self.finish(inside),
                 Ok(Step::Close) => self.ignore_input(inside),
-                Err(refusal) => self.break_off(inside, refusal),
+                Ok(Step::LastWords) => inside.concludes = true,
+                Err(refusal) => {
+                    self.break_off(inside, refusal);
+                    *input = &[];
+                    return Stop::Starved;
+                }
             }
         }
     }
 
     /// Begins what was held if it may begin now, and says why feeding can't go on if it can't.
     fn hold(&mut self, inside: &mut Inside) -> Option<Stop> {
-        let limits = &self.core.house.limits;
-        if inside.outbox.len() >= limits.max_outbox || inside.replies.len() >= limits.max_unanswered
-        {
+        if inside.is_full(&self.core.house.limits) {
             return Some(Stop::Held);
         }
         if let Some(held) = &inside.held {
             let cost = dispatch::cost(held.handler);
             // Who reads answers is told `busy`; who doesn't would lose its text, and waits.
-            inside.waits_for_memory = held.header.id.is_none()
-                && held.body() == Body::Frame
-                && self.core.house.budget.is_spent();
+            let hears_refusals = held.header.id.is_some() && inside.tells_refusals;
+            inside.waits_for_memory =
+                !hears_refusals && held.body() == Body::Frame && self.core.house.budget.is_spent();
             if inside.waits_for_memory || !inside.may_begin(held) || !self.enter(inside, cost) {
                 return Some(Stop::Held);
             }
@@ -139,6 +143,16 @@ impl Turn<'_> {
         self.refuse_body(inside, result);
     }
 
+    fn amend(&mut self, inside: &mut Inside, fields: &Fields) {
+        if let Some(Request {
+            sink: Some(sink), ..
+        }) = &mut inside.request
+        {
+            let result = dispatch::amend(sink.as_mut(), fields);
+            self.refuse_body(inside, result);
+        }
+    }
+
     /// Notes that a body is not wanted any more, if so it is.
     fn refuse_body(&mut self, inside: &mut Inside, result: Result<(), Refusal>) {
         let (Err(refusal), Some(request)) = (result, &mut inside.request) else {
@@ -178,7 +192,7 @@ impl Turn<'_> {
 
     /// Notes what became of a request.
     fn settle(
-        &self,
+        &mut self,
         inside: &mut Inside,
         id: Option<Id>,
         overlaps: bool,
@@ -195,17 +209,27 @@ impl Turn<'_> {
         };
         self.core.count(answer.is_err());
         if let Err(refusal) = &answer
-            && (id.is_none() || matches!(refusal.code, Code::BadLogin | Code::TooManyTries))
+            && (id.is_none()
+                || !inside.tells_refusals
+                || matches!(refusal.code, Code::BadLogin | Code::TooManyTries))
         {
             self.core.log_refusal(inside.session.peer, refusal);
         }
         if inside.replies.is_empty() {
-            inside
-                .conversation
-                .answer(id.as_ref(), &answer, inside.outbox.end());
+            self.say(inside, id, &answer);
             inside.replies.skip();
         } else {
             inside.replies.owe(id, Some(answer));
+        }
+    }
+
+    /// Puts an answer that may leave into the outbox.
+    pub(super) fn say(&mut self, inside: &mut Inside, id: Option<Id>, answer: &Answer) {
+        let out = inside.outbox.end();
+        inside.conversation.answer(id.as_ref(), answer, out);
+        if answer.is_err() && id.is_some() && !inside.tells_refusals {
+            // Whoever waits for an answer learns at least that none will come.
+            self.ignore_input(inside);
         }
     }
 

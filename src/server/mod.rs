@@ -6,6 +6,7 @@
 
 mod acceptor;
 mod admission;
+mod asleep;
 mod connection;
 mod core;
 mod end;
@@ -18,6 +19,7 @@ mod poller;
 mod queue;
 mod registry;
 mod replies;
+mod serving;
 mod shutdown;
 mod socket;
 mod start;

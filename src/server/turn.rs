@@ -7,8 +7,9 @@ use super::core::Core;
 use super::shutdown::Phase;
 use super::socket;
 use super::worker::Worker;
+use crate::config::Limits;
 use crate::handler::Cost;
-use crate::wire::Refusal;
+use crate::wire::{Answer, Code, Id, Refusal};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -117,7 +118,13 @@ impl<'a> Turn<'a> {
         match self.advance(inside) {
             Ok(verdict) => verdict,
             Err(error) => {
-                tracing::debug!(peer = %inside.session.peer, %error, "a connection broke");
+                let peer = inside.session.peer;
+                tracing::debug!(%peer, %error, "a connection broke");
+                if inside.request.is_some() && !inside.tells_refusals {
+                    let reason = format!("the connection broke: {error}");
+                    self.core
+                        .log_refusal(peer, &Refusal::new(Code::BadFrame, reason));
+                }
                 self.close(inside)
             }
         }
@@ -156,7 +163,12 @@ impl<'a> Turn<'a> {
             scratch.copy_within(*filled - left..*filled, 0);
             *filled = left;
             self.send(inside)?;
-            if self.is_over(inside) && self.end(inside) == Verdict::Closed {
+            if inside.concludes {
+                self.conclude(inside);
+            }
+            // What is held up may still find something at the end of the input.
+            let is_through = stop == Stop::Starved;
+            if is_through && self.is_over(inside) && self.end(inside) == Verdict::Closed {
                 return Ok(Verdict::Closed);
             }
             match stop {
@@ -168,7 +180,7 @@ impl<'a> Turn<'a> {
                     return Ok(Verdict::Again);
                 }
                 Stop::Starved => {
-                    if !self.read(inside, scratch, filled)? {
+                    if !self.read(inside, scratch, filled)? && !inside.conversation.pause() {
                         return Ok(Verdict::Parked);
                     }
                 }
@@ -200,6 +212,7 @@ impl<'a> Turn<'a> {
             Ok(0) => {
                 inside.readable = false;
                 inside.input = Input::Ended;
+                inside.conversation.end();
             }
             Ok(received) => {
                 // A short read has emptied the socket, and what comes later is told by the poller,
@@ -248,14 +261,24 @@ impl<'a> Turn<'a> {
     }
 
     /// Moves answers that may leave to the outbox, as long as it has room.
-    fn collect(&self, inside: &mut Inside) {
-        while inside.outbox.len() < self.core.house.limits.max_outbox {
+    fn collect(&mut self, inside: &mut Inside) {
+        let limit = self.core.house.limits.max_outbox;
+        while inside.outbox.len() < limit {
             let Some((id, answer)) = inside.replies.pop() else {
                 break;
             };
-            inside
-                .conversation
-                .answer(id.as_ref(), &answer, inside.outbox.end());
+            match inside.held_back_until(id.as_ref(), &answer) {
+                Some(until) => inside.asleep.add(until, id, answer),
+                None => self.say(inside, id, &answer),
+            }
+        }
+        if !inside.asleep.is_empty() {
+            let now = Instant::now();
+            while inside.outbox.len() < limit
+                && let Some((id, answer)) = inside.asleep.pop(now)
+            {
+                self.say(inside, id, &answer);
+            }
         }
         if inside.replies.is_empty() {
             inside.barrier = false;
@@ -270,8 +293,7 @@ impl<'a> Turn<'a> {
         let limits = &self.core.house.limits;
         !inside.waits_for_permit
             && !inside.waits_for_memory
-            && inside.outbox.len() < limits.max_outbox
-            && inside.replies.len() < limits.max_unanswered
+            && !inside.is_full(limits)
             && inside
                 .held
                 .as_ref()
@@ -319,6 +341,7 @@ impl<'a> Turn<'a> {
 
     /// Sees to it that something will wake the connection, and that no deadline has passed.
     fn before_parking(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
+        inside.kept.set(inside.conversation.kept());
         if let Some(verdict) = self.take_leave(inside)? {
             return Ok(verdict);
         }
@@ -379,6 +402,21 @@ fn has_gone(error: &io::Error) -> bool {
 }
 
 impl Inside {
+    /// Whether nothing more is served before the peer has read or answers have left.
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        self.outbox.len() >= limits.max_outbox
+            || self.replies.len() + self.asleep.len() >= self.window
+    }
+
+    /// Until when an answer that is ready is held back, if at all.
+    fn held_back_until(&self, id: Option<&Id>, answer: &Answer) -> Option<Instant> {
+        if !self.has_delays || answer.is_err() {
+            return None;
+        }
+        let delay = self.conversation.delay(id);
+        (!delay.is_zero()).then(|| Instant::now() + delay)
+    }
+
     /// Whether `held` need not wait for earlier answers any more.
     pub(super) fn may_begin(&self, held: &Held) -> bool {
         let overlaps = held.handler.is_none_or(|handler| handler.spec().overlaps);

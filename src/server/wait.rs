@@ -51,7 +51,10 @@ impl Inside {
         match &self.request {
             Some(request) if request.is_file => Some(Duty::GoOn),
             Some(_) => Some(Duty::FinishFrame),
-            None => (!self.pending.is_empty()).then_some(Duty::FinishFrame),
+            None => {
+                let began = !self.pending.is_empty() && !self.conversation.may_rest();
+                began.then_some(Duty::FinishFrame)
+            }
         }
     }
 
@@ -63,7 +66,8 @@ impl Inside {
     pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
         let duty = self.duty();
         let owes_login = self.session.owes_login() && self.input == Input::Open;
-        if duty.is_none() && self.farewell.is_none() && !owes_login && !self.waits_for_memory {
+        let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
+        if duty.is_none() && is_at_rest && !owes_login && !self.waits_for_memory {
             self.wait = None;
             return Ok(None);
         }
@@ -92,8 +96,13 @@ impl Inside {
         let retry = self.waits_for_memory.then_some(now + MEMORY_RETRY);
         match first {
             Some((deadline, expired)) if deadline <= now => Err(expired),
-            Some((deadline, _)) => Ok(Some(retry.map_or(deadline, |retry| retry.min(deadline)))),
-            None => Ok(retry),
+            _ => {
+                let first = first.map(|(deadline, _)| deadline);
+                Ok([first, retry, self.asleep.first()]
+                    .into_iter()
+                    .flatten()
+                    .min())
+            }
         }
     }
 }

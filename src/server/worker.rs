@@ -3,17 +3,13 @@
 //! when there is more than one thread can do, and before anything that may block, so that few
 //! threads run while nothing blocks and all of them can when much does.
 
-use super::connection::{Connection, ENDING, Input, Inside, Notified, READABLE, TIMER, WRITABLE};
+use super::connection::{Connection, ENDING, Inside, Notified, READABLE, TIMER, WRITABLE};
 use super::core::Core;
-use super::outbox::Outbox;
 use super::poller::{BATCH, Event, EventBuffer};
 use super::queue::{Accepted, Job};
-use super::replies::Replies;
+use super::serving;
 use super::shutdown::Phase;
 use super::turn::{self, TURN_BYTES, Verdict};
-use crate::config::Scheme;
-use crate::conversation::Serving;
-use crate::conversation::framed::FramedServing;
 use crate::session::Session;
 use crate::ticket::Redeemer;
 use crate::wire::frame;
@@ -184,45 +180,21 @@ impl Worker {
         tracing::debug!(%peer, "connected");
         let core = &self.core;
         let (limits, listen) = (&core.house.limits, &core.listeners[listener]);
-        let session = Session::new(peer, listen.login);
+        let mut session = Session::new(peer, listen.login);
+        if let Some(room) = &listen.room {
+            session.room = room.clone();
+        }
         let has_small_headers = session.owes_login();
         let max_header = if has_small_headers {
             limits.max_header_before_login
         } else {
             limits.max_header
         };
-        let conversation: Box<dyn Serving> = match listen.scheme {
-            Scheme::Framed => Box::new(FramedServing::new(max_header)),
+        let Some(conversation) = serving::begin(listen, limits, max_header) else {
+            return;
         };
-        let inside = Inside {
-            stream: Some(stream),
-            conversation,
-            session,
-            input: Input::Open,
-            pending: Vec::new(),
-            held: None,
-            request: None,
-            replies: Replies::default(),
-            barrier: false,
-            outbox: Outbox::new(core.house.budget.charge()),
-            last_word: None,
-            readable: false,
-            ending: false,
-            is_registered: false,
-            watches_output: false,
-            waits_for_permit: false,
-            waits_for_memory: false,
-            has_small_headers,
-            reads: false,
-            was_told: false,
-            is_muted: false,
-            progress: 0,
-            opened: Instant::now(),
-            wait: None,
-            armed: None,
-            farewell: None,
-            guards: Some((guard, seat)),
-        };
+        let budget = &core.house.budget;
+        let inside = Inside::new(stream, session, conversation, limits, budget, (guard, seat));
         self.line
             .push_back(core.registry.add(|key| Connection::new(key, inside)));
     }

@@ -2,7 +2,7 @@
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
 //! those of peers that mean no good, `regression` bugs that were found once, `outside` the clients that are not ours, `talk` our clients of
-//! servers that are not. `layers` and `tables` hold the source and the documents to what they
+//! servers that are not, `classic` the course's conversations. `layers` and `tables` hold the source and the documents to what they
 //! claim; `support` is what the others stand on.
 //!
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
@@ -13,6 +13,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod big;
+mod classic;
 mod crash;
 mod crowd;
 mod drain;

@@ -20,7 +20,7 @@ pub use show::show;
 pub use source::{SettingsError, Source};
 
 use super::log::LogFormat;
-use crate::config::{COURSE_SALT, Config, DEFAULT_PORT, Limits, Listen, LoginPolicy, Scheme};
+use crate::config::{COURSE_SALT, Config, DEFAULT_PORT, Limits, Listen, Scheme};
 use source::Given;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -57,11 +57,8 @@ pub struct Resolved {
 
 impl Default for Settings {
     fn default() -> Self {
-        let listen = Listen {
-            scheme: Scheme::Framed,
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
-            login: LoginPolicy::Optional,
-        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
+        let listen = Listen::new(Scheme::Framed, address);
         let config = Config {
             home: PathBuf::from("."),
             listen: vec![listen],

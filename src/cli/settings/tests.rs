@@ -234,7 +234,7 @@ fn listeners_are_lists_everywhere() {
             "http://127.0.0.1",
         ],
         "--listen: \"http://127.0.0.1\" is not a listener: there is no conversation \"http\"; \
-         known is framed",
+         known are framed, hello, bot, upload, login, delay, sink, frames, udp",
     );
 }
 

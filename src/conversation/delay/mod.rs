@@ -1,7 +1,9 @@
 //! `delay://`: every text is answered, `sleep` only after five seconds, until the client closes.
 
+mod serving;
 mod talking;
 
+pub use serving::{DelayServing, PAUSE};
 pub use talking::DelayTalking;
 
 /// The text whose answer takes its time.

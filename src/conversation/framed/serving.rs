@@ -162,14 +162,11 @@ impl Serving for FramedServing {
         self.max_header = bytes;
     }
 
-    fn is_inside(&self) -> bool {
-        matches!(
-            self.state,
-            State::Frame | State::Bytes(_) | State::Body { .. }
-        )
+    fn tells_refusals(&self) -> bool {
+        true
     }
 
-    fn answer(&self, id: Option<&Id>, answer: &Answer, out: &mut Vec<u8>) {
+    fn answer(&mut self, id: Option<&Id>, answer: &Answer, out: &mut Vec<u8>) {
         match (id, answer) {
             (None, _) => {}
             (Some(id), Ok(reply)) => reply.write(id, out),
@@ -226,6 +223,7 @@ mod tests {
                     }
                     Ok(Step::End) => seen.push("end".to_owned()),
                     Ok(Step::Close) => seen.push("close".to_owned()),
+                    Ok(step) => panic!("{step:?} is not framed"),
                     Err(refusal) => return (seen, Some(refusal.code)),
                 }
             }

@@ -1,7 +1,9 @@
 //! `frames://`: bare frames of text that nobody answers, until the client closes.
 
+mod serving;
 mod talking;
 
+pub use serving::FramesServing;
 pub use talking::FramesTalking;
 
 /// How a frame's length is written.

@@ -1,8 +1,10 @@
 //! `login://`: the server greets, the client shows name and proof, the server says yes or no and
 //! closes.
 
+mod serving;
 mod talking;
 
+pub use serving::LoginServing;
 pub use talking::{LoginTalking, Verdict};
 
 /// What the server says first, 20 bytes.

@@ -123,6 +123,7 @@ impl Host {
                 Ok(Step::Piece(piece)) => self.with_sink(|sink| dispatch::write(sink, piece)),
                 Ok(Step::End) => self.finish(),
                 Ok(Step::Close) => self.is_over = true,
+                Ok(step @ (Step::Amend(_) | Step::LastWords)) => panic!("{step:?} is not framed"),
                 Err(refusal) => {
                     self.conversation.last_word(&refusal, &mut self.out);
                     self.is_over = true;

@@ -10,7 +10,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("time", &[]),
     ("rate", &[]),
-    ("config", &[]),
+    ("config", &["wire"]),
     ("budget", &[]),
     ("ticket", &["wire"]),
     ("session", &["wire", "config"]),
