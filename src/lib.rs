@@ -34,7 +34,7 @@
 //!
 //! - No handler sees a socket, no store sees JSON, no conversation or wire function opens anything
 //!   or knows what time it is. Only `cli` prints or ends the process, only `store` touches the disk
-//!   (and `cli` its settings and lock).
+//!   (and `cli` its settings and lock, `kernel` what is in `/proc`).
 //! - Every request is answered once if it has an id, and never if it has none. A ticket that is
 //!   dropped redeems itself; a handler that panics is answered `internal`.
 //! - A positive answer is a receipt: what it speaks of is on the disk.
@@ -57,6 +57,7 @@
 //! | [`wire`] | bytes to values and back: frames, headers, replies, codes, checked names |
 //! | [`time`] | the clock and randomness, as values |
 //! | [`rate`] | at most so many a second |
+//! | [`kernel`] | what only `/proc` tells |
 //! | [`config`] | what an operator can set: listeners and limits |
 //! | [`budget`] | one bound for the memory of all connections |
 //! | [`ticket`] | an answer owed, redeemed exactly once |
@@ -80,6 +81,7 @@ pub mod conversation;
 pub mod dispatch;
 pub mod gate;
 pub mod handler;
+pub mod kernel;
 pub mod rate;
 pub mod server;
 pub mod session;

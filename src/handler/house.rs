@@ -54,6 +54,8 @@ pub struct Counters {
     pub messages: AtomicU64,
     /// Files published.
     pub files: AtomicU64,
+    /// Datagrams that the kernel threw away before they were read.
+    pub lost: AtomicU64,
 }
 
 /// Where taken messages and files are shown as they come. Must not block: a slow terminal may

@@ -9,6 +9,7 @@ mod admission;
 mod asleep;
 mod connection;
 mod core;
+mod datagrams;
 mod end;
 mod error;
 mod feed;

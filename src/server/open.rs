@@ -1,15 +1,16 @@
 //! A server over what lies in its home folder: opens the stores and furnishes the house.
 
 use super::acceptor;
+use super::datagrams;
 use super::error::ServeError;
 use super::start::Server;
 use crate::budget::Budget;
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Show, watch};
 use crate::store::{Folder, Journal, UsersFile};
 use crate::time::{Clock, Random};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
 impl Server {
@@ -39,22 +40,39 @@ impl Server {
     }
 }
 
-fn bind_all(config: &Config) -> Result<Vec<(Listen, TcpListener)>, ServeError> {
+/// What is listened on.
+pub(super) enum Listener {
+    /// Connections are accepted.
+    Connections(TcpListener),
+    /// Datagrams are received.
+    Datagrams(UdpSocket),
+}
+
+fn bind_all(config: &Config) -> Result<Vec<(Listen, Listener)>, ServeError> {
     let bind = |listen: &Listen| {
-        let listener = acceptor::bind(listen).map_err(|error| match error.kind() {
+        let (listener, address) = bind(listen).map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => ServeError::Taken(listen.clone()),
             _ => ServeError::Bind(listen.clone(), error),
         })?;
-        let address = listener.local_addr()?;
-        Ok((
-            Listen {
-                address,
-                ..listen.clone()
-            },
-            listener,
-        ))
+        let listen = Listen {
+            address,
+            ..listen.clone()
+        };
+        Ok((listen, listener))
     };
     config.listen.iter().map(bind).collect()
+}
+
+/// Opens one listener, and tells the address that it got.
+fn bind(listen: &Listen) -> std::io::Result<(Listener, SocketAddr)> {
+    if listen.scheme == Scheme::Udp {
+        let socket = datagrams::bind(listen)?;
+        let address = socket.local_addr()?;
+        return Ok((Listener::Datagrams(socket), address));
+    }
+    let listener = acceptor::bind(listen)?;
+    let address = listener.local_addr()?;
+    Ok((Listener::Connections(listener), address))
 }
 
 fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {

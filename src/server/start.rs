@@ -4,7 +4,9 @@ use super::acceptor::Acceptor;
 use super::admission::Admission;
 use super::connection::PHASE;
 use super::core::{Core, REFUSALS_LOGGED};
+use super::datagrams::Datagrams;
 use super::error::ServeError;
+use super::open::Listener;
 use super::peers::Peers;
 use super::poller::Poller;
 use super::queue::{Job, Queue};
@@ -18,7 +20,6 @@ use crate::rate::RateLimit;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -67,6 +68,8 @@ pub struct Summary {
     pub messages: u64,
     /// Files published.
     pub files: u64,
+    /// Datagrams that the kernel threw away before they were read.
+    pub lost: u64,
     /// Connections and threads that did not end in time.
     pub stuck: usize,
 }
@@ -83,7 +86,7 @@ impl Server {
     /// Serves `house` on `listeners`.
     pub(super) fn run(
         house: House,
-        listeners: Vec<(Listen, TcpListener)>,
+        listeners: Vec<(Listen, Listener)>,
     ) -> Result<Self, ServeError> {
         let (addresses, listeners): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -213,25 +216,33 @@ fn start_workers(core: &Arc<Core>) -> Workers {
 
 fn start_acceptors(
     core: &Arc<Core>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     stop: &Arc<OwnedFd>,
 ) -> std::io::Result<Acceptors> {
     let (here, gone) = bounded::<()>(0);
     let start = |(index, listener)| {
-        let (here, stop) = (here.clone(), Arc::clone(stop));
-        let acceptor = Acceptor {
-            core: Arc::clone(core),
-            listener,
-            index,
-            stop,
-        };
-        let run = move || {
-            acceptor.run();
-            drop(here);
+        let (here, stop, core) = (here.clone(), Arc::clone(stop), Arc::clone(core));
+        let mut run: Box<dyn FnMut() + Send> = match listener {
+            Listener::Connections(listener) => {
+                let acceptor = Acceptor {
+                    core,
+                    listener,
+                    index,
+                    stop,
+                };
+                Box::new(move || acceptor.run())
+            }
+            Listener::Datagrams(socket) => {
+                let mut datagrams = Datagrams::new(core, socket, index, stop)?;
+                Box::new(move || datagrams.run())
+            }
         };
         std::thread::Builder::new()
             .name(format!("acceptor-{index}"))
-            .spawn(run)
+            .spawn(move || {
+                run();
+                drop(here);
+            })
     };
     let threads = listeners
         .into_iter()
@@ -267,6 +278,7 @@ fn summary(core: &Core, stuck: usize) -> Summary {
         cut_off: read(&counters.cut_off),
         messages: read(&counters.messages),
         files: read(&counters.files),
+        lost: read(&counters.lost),
         stuck,
     }
 }

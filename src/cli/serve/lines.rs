@@ -1,6 +1,6 @@
 //! The first and the last line of a daemon.
 
-use crate::config::{DEFAULT_PORT, Listen, LoginPolicy};
+use crate::config::{DEFAULT_PORT, Listen, LoginPolicy, Scheme};
 use crate::server::Summary;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -16,7 +16,8 @@ pub(super) fn first(addresses: &[Listen], home: &Path) -> String {
         env!("CARGO_PKG_VERSION"),
         urls.join(", "),
     );
-    match addresses.first() {
+    let framed = addresses.iter().find(|it| it.scheme == Scheme::Framed);
+    match framed {
         Some(listen) => format!("{line}; {}", hint(listen)),
         None => line,
     }
@@ -58,12 +59,17 @@ pub(super) fn last(summary: &Summary, drain_timeout: Duration) -> String {
         connections,
         messages,
         files,
+        lost,
         stuck,
     } = summary;
     let line = format!(
         "gatepost ended: {served} served, {refused} refused, {cut_off} cut off; \
          {connections} connections, {messages} messages, {files} files"
     );
+    let line = match lost {
+        0 => line,
+        _ => format!("{line}; {lost} datagrams lost"),
+    };
     match stuck {
         0 => line,
         _ => format!(
@@ -101,6 +107,15 @@ mod tests {
             "listens on framed://[::]:8001, home /x/y; a login is required: \
              gatepost user add NAME, then gatepost login --server [::1]:8001",
         );
+        says(
+            &["sink://127.0.0.1:5", "framed://127.0.0.1:9"],
+            "listens on sink://127.0.0.1:5, framed://127.0.0.1:9, home /x/y; \
+             say hello with: gatepost say --server 127.0.0.1:9 hello",
+        );
+        says(
+            &["udp://127.0.0.1:5"],
+            "listens on udp://127.0.0.1:5, home /x/y",
+        );
     }
 
     #[test]
@@ -123,6 +138,10 @@ mod tests {
                 ..summary
             }),
             format!("{counted}; 2 stuck after 8s")
+        );
+        assert_eq!(
+            last(Summary { lost: 7, ..summary }),
+            format!("{counted}; 7 datagrams lost")
         );
     }
 }

@@ -1,7 +1,9 @@
 //! `udp://`: a datagram of text, answered once it is stored.
 
+mod serving;
 mod talking;
 
+pub use serving::{header, text, words};
 pub use talking::{Missing, UdpTalking};
 
 /// The answer to every datagram, 9 bytes.

@@ -3,6 +3,7 @@
 //! each conversation; here it is the server that must not lose, hold up or stop anything.
 
 mod house;
+mod udp;
 
 use crate::support::{PATIENCE, partials, proof, until, uploads};
 use house::{Client, House, Taken};

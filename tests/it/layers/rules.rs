@@ -10,6 +10,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("time", &[]),
     ("rate", &[]),
+    ("kernel", &[]),
     ("config", &["wire"]),
     ("budget", &[]),
     ("ticket", &["wire"]),
@@ -21,8 +22,8 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("handler", &["wire", "time", "rate", "config", "budget", "ticket", "session", "store", "gate", "bot"]),
     ("dispatch", &["wire", "conversation", "handler"]),
     ("server", &[
-        "wire", "time", "rate", "config", "budget", "ticket", "session", "store", "gate", "conversation", "handler",
-        "dispatch",
+        "wire", "time", "rate", "kernel", "config", "budget", "ticket", "session", "store", "gate", "conversation",
+        "handler", "dispatch",
     ]),
     ("client", &["wire", "config", "conversation"]),
     ("cli", &[
@@ -69,8 +70,8 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         names: &["std::fs", "rustix::fs", "std::os::unix::fs"],
-        // cli reads its settings and locks the home folder.
-        whom: Whom::Only(&["store", "cli"]),
+        // cli reads its settings and locks the home folder, kernel reads what is on no disk.
+        whom: Whom::Only(&["store", "cli", "kernel"]),
         in_tests: false,
         why: "only the stores touch the disk",
     },
