@@ -83,7 +83,7 @@ pub trait Serving: Send {
         Duration::ZERO
     }
 
-    /// Bytes that are kept until requests are answered.
+    /// Bytes that are kept until requests are answered, where that may take a while.
     fn kept(&self) -> usize {
         0
     }

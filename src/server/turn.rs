@@ -341,7 +341,9 @@ impl<'a> Turn<'a> {
 
     /// Sees to it that something will wake the connection, and that no deadline has passed.
     fn before_parking(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
-        inside.kept.set(inside.conversation.kept());
+        if inside.has_delays {
+            inside.kept.set(inside.conversation.kept());
+        }
         if let Some(verdict) = self.take_leave(inside)? {
             return Ok(verdict);
         }

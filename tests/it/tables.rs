@@ -3,7 +3,7 @@
 
 use crate::golden::{self, form::Event};
 use gatepost::cli::exit::EXITS;
-use gatepost::config::{LIMITS, Unit};
+use gatepost::config::{LIMITS, SCHEMES, Unit};
 use gatepost::handler::HANDLERS;
 use gatepost::wire::CODES;
 use std::fs;
@@ -192,6 +192,24 @@ fn answered(steps: &[golden::form::Step], name: &str, ok: bool) -> bool {
         });
         answer.and_then(serde_json::Value::as_bool) == Some(ok)
     })
+}
+
+#[test]
+fn every_conversation_has_its_row_with_its_parameters() {
+    let rows = table(&document("docs/protocol.md"), "## Classic conversations");
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row[0].clone(), row[3..].concat()))
+        .collect();
+    let known: Vec<_> = SCHEMES
+        .iter()
+        .map(|scheme| {
+            let parameters = scheme.parameters().iter().map(|name| format!("`{name}`"));
+            let parameters: Vec<_> = parameters.collect();
+            (format!("`{}://`", scheme.word()), parameters.join(" "))
+        })
+        .collect();
+    assert_eq!(told, known);
 }
 
 #[test]
