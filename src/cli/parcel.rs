@@ -2,6 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use rustix::fs::{Mode, OFlags};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
@@ -11,6 +12,17 @@ use std::path::Path;
 pub(super) struct Parcel<'a> {
     pub(super) path: &'a Path,
     pub(super) name: String,
+}
+
+/// The file, and the name it asks for where that is another.
+impl fmt::Display for Parcel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)?;
+        match self.path.file_name() {
+            Some(own) if own == self.name.as_str() => Ok(()),
+            _ => write!(f, " as {:?}", self.name),
+        }
+    }
 }
 
 impl<'a> Parcel<'a> {
@@ -80,6 +92,9 @@ mod tests {
         let name = |path: &str, name| Parcel::new(Path::new(path), name).map(|parcel| parcel.name);
         assert_eq!(name("/a/b.png", None).unwrap(), "b.png");
         assert_eq!(name("/a/b.png", Some("c")).unwrap(), "c");
+        let shown = |name| Parcel::new(Path::new("a/b.png"), name).unwrap().to_string();
+        assert_eq!(shown(None), "a/b.png");
+        assert_eq!(shown(Some("../x")), "a/b.png as \"../x\"");
         assert_eq!(name("-", Some("c")).unwrap(), "c");
         assert_eq!(name("-", None).unwrap_err().exit, Exit::Usage);
         assert_eq!(name("/", None).unwrap_err().exit, Exit::Usage);

@@ -1,10 +1,11 @@
 //! `gatepost send`: files, each with its receipt.
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::parcel::Parcel;
 use super::server::Server;
 use super::terminal::{complain, escape};
+use super::wording::{counted, was};
 use crate::client::{Client, Error, Phase, Progress, Stored};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -35,49 +36,64 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         .iter()
         .map(|path| Parcel::new(path, args.name.as_deref()))
         .collect::<Result<Vec<_>, _>>()?;
-    let login = args.server.login()?;
-    let mut client = args.server.connect_with(login.as_ref())?;
+    let mut sender = Sender {
+        login: args.server.login()?,
+        server: args.server,
+        client: None,
+    };
     let mut output = Output::stdout();
     let mut failures = Vec::new();
-    for parcel in &parcels {
-        // A refusal in the midst of a long file costs the connection, not the files after it.
-        if !client.is_open() {
-            client = args.server.connect_with(login.as_ref())?;
-        }
-        match send(parcel, &mut client) {
+    let mut rest = parcels.iter();
+    for parcel in rest.by_ref() {
+        match sender.send(parcel) {
             Ok(stored) if args.json => output.json(&as_json(parcel, &stored))?,
-            Ok(stored) => output.line(stored_as_line(&stored))?,
-            Err(Stop(failure)) => return Err(failure),
-            Err(Skip(failure)) => failures.push(failure),
+            Ok(stored) => {
+                output.line(stored_as_line(&stored))?;
+                if let Some(rename) = rename(parcel, &stored) {
+                    complain(rename);
+                }
+            }
+            Err(Skip(failure)) => failures.push(failure.about(parcel)),
+            Err(Stop(failure)) => {
+                failures.push(failure.about(parcel));
+                break;
+            }
         }
     }
-    if client.is_open() {
-        client.close()?;
-    }
-    all_told(failures, parcels.len())
+    failures.extend(rest.map(|parcel| Failure::new(Exit::TryAgain, "not tried").about(parcel)));
+    sender.leave();
+    let (each, all) = tell(failures, parcels.len());
+    each.iter().for_each(complain);
+    all.map_or(Ok(()), Err)
 }
 
-/// One failure that stands for all; when there are more files, each is told by itself first.
-fn all_told(mut failures: Vec<Failure>, files: usize) -> Result<(), Failure> {
+/// The failures to tell one by one, and the one that stands for all. A single file's stands for
+/// itself.
+fn tell(mut failures: Vec<Failure>, files: usize) -> (Vec<String>, Option<Failure>) {
     if files == 1 {
-        return failures.pop().map_or(Ok(()), Err);
+        return (Vec::new(), failures.pop());
     }
-    for failure in &failures {
-        complain(failure);
-    }
-    let Some(first) = failures.first() else {
-        return Ok(());
-    };
-    let failed = failures.len();
-    Err(Failure::new(
-        first.exit,
-        format!("{failed} of {files} files were not sent"),
-    ))
+    let all = failures.first().map(|first| {
+        let failed = failures.len() as u64;
+        let sentence = format!("{failed} of {files} files {} not sent", was(failed));
+        Failure::new(first.exit, sentence)
+    });
+    let each = failures
+        .iter()
+        .map(|failure| format!("gatepost: {failure}"));
+    (each.collect(), all)
 }
 
 pub(super) fn stored_as_line(stored: &Stored) -> String {
     let again = if stored.duplicate { ", as before" } else { "" };
-    format!("{} ({} bytes{again})", stored.name, stored.size)
+    format!("{} ({}{again})", stored.name, counted(stored.size, "byte"))
+}
+
+/// That a file is kept under another name than it asked for: a line of its own, since scripts may
+/// read the receipt's.
+pub(super) fn rename(parcel: &Parcel<'_>, stored: &Stored) -> Option<String> {
+    let Stored { name, .. } = stored;
+    (*name != parcel.name).then(|| format!("{} is kept as {name}", parcel.name))
 }
 
 fn as_json(parcel: &Parcel<'_>, stored: &Stored) -> serde_json::Value {
@@ -97,16 +113,40 @@ enum Unsent {
 }
 use Unsent::{Skip, Stop};
 
-fn send(parcel: &Parcel<'_>, client: &mut Client) -> Result<Stored, Unsent> {
-    let about = |failure: Failure| failure.about(parcel.path.display());
-    let (file, size) = parcel.open().map_err(|failure| Skip(about(failure)))?;
-    let bar = Bar::new(&parcel.name, size);
-    let sent = client.send_file(&parcel.name, file, size, |progress| bar.show(progress));
-    bar.finish();
-    sent.map_err(|error| match error {
-        Error::Refused(_) | Error::Unreadable(_) => Skip(about(error.into())),
-        _ => Stop(about(error.into())),
-    })
+/// The connection over which files go, made anew when it is over.
+struct Sender {
+    server: Server,
+    login: Option<(String, String)>,
+    client: Option<Client>,
+}
+
+impl Sender {
+    fn send(&mut self, parcel: &Parcel<'_>) -> Result<Stored, Unsent> {
+        // A refusal in the midst of a long file costs the connection, not the files after it.
+        let client = match self.client.take() {
+            Some(client) if client.is_open() => client,
+            _ => {
+                let login = self.login.as_ref();
+                self.server.connect_with(login).map_err(Stop)?
+            }
+        };
+        let client = self.client.insert(client);
+        let (file, size) = parcel.open().map_err(Skip)?;
+        let bar = Bar::new(&parcel.name, size);
+        let sent = client.send_file(&parcel.name, file, size, |progress| bar.show(progress));
+        bar.finish();
+        sent.map_err(|error| match error {
+            Error::Refused(_) | Error::Unreadable(_) => Skip(error.into()),
+            _ => Stop(error.into()),
+        })
+    }
+
+    /// Says goodbye. Each file has its receipt or its failure: how that goes changes nothing.
+    fn leave(&mut self) {
+        if let Some(client) = self.client.take().filter(Client::is_open) {
+            let _ = client.close();
+        }
+    }
 }
 
 /// The bar on standard error: bytes confirmed, rate, time left. Draws nothing where standard error
@@ -140,7 +180,7 @@ impl Bar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::exit::Exit;
+    use std::path::Path;
 
     #[test]
     fn a_name_goes_with_one_file() {
@@ -154,11 +194,42 @@ mod tests {
 
     #[test]
     fn one_file_fails_for_itself_and_several_are_counted() {
-        let failure = || Failure::new(Exit::Refused, "no");
-        assert_eq!(all_told(vec![], 2), Ok(()));
-        assert_eq!(all_told(vec![failure()], 1), Err(failure()));
-        let counted = all_told(vec![failure()], 3).unwrap_err();
-        assert_eq!(counted.sentence, "1 of 3 files were not sent");
-        assert_eq!(counted.exit, Exit::Refused);
+        let failure = || Failure::new(Exit::Refused, "no").about("a.png");
+        assert_eq!(tell(vec![], 2), (vec![], None));
+        assert_eq!(tell(vec![failure()], 1), (vec![], Some(failure())));
+        let (each, all) = tell(vec![failure()], 3);
+        assert_eq!(each, ["gatepost: a.png: no"]);
+        let all = all.unwrap();
+        assert_eq!(all.sentence, "1 of 3 files was not sent");
+        assert_eq!(all.exit, Exit::Refused);
+        let (_, all) = tell(vec![failure(), failure()], 3);
+        assert_eq!(all.unwrap().sentence, "2 of 3 files were not sent");
+    }
+
+    #[test]
+    fn a_file_that_nobody_takes_is_named() {
+        use crate::cli::server::tests::typed;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let failure = run(typed(&["/a/b.png", "--server", &address]).unwrap()).unwrap_err();
+        assert_eq!(failure.exit, Exit::NothingListens);
+        let begin = "/a/b.png: nothing listens at";
+        assert!(failure.sentence.starts_with(begin), "{failure}");
+    }
+
+    #[test]
+    fn another_name_is_told() {
+        let stored = |name: &str| Stored {
+            name: name.to_owned(),
+            size: 1,
+            digest: None,
+            duplicate: false,
+        };
+        let parcel = Parcel::new(Path::new("/x/a.png"), None).unwrap();
+        assert_eq!(rename(&parcel, &stored("a.png")), None);
+        let told = rename(&parcel, &stored("a (2).png"));
+        assert_eq!(told.as_deref(), Some("a.png is kept as a (2).png"));
+        assert_eq!(stored_as_line(&stored("a.png")), "a.png (1 byte)");
     }
 }

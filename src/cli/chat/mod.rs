@@ -7,7 +7,7 @@ use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::parcel::Parcel;
 use super::say::receipt_as_line;
-use super::send::stored_as_line;
+use super::send::{rename, stored_as_line};
 use super::server::Server;
 use super::terminal::complain;
 use super::wording::{counted, was};
@@ -157,6 +157,9 @@ impl Chat {
                 false => failure,
             })
         })?;
+        if let Some(rename) = rename(&parcel, &stored) {
+            complain(rename);
+        }
         Ok(stored_as_line(&stored))
     }
 

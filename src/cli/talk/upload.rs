@@ -5,6 +5,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::parcel::Parcel;
 use crate::cli::send::Bar;
+use crate::cli::wording::counted;
 use crate::client::talk::upload;
 use crate::wire::FileName;
 use std::path::Path;
@@ -27,5 +28,5 @@ pub(super) fn run(args: &Args, timeout: Duration) -> Result<(), Failure> {
     bar.finish();
     sent.map_err(|error| about(error.into()))?;
     // There is no more to know: this conversation has no answers.
-    Output::stdout().line(format_args!("{name} ({size} bytes sent)"))
+    Output::stdout().line(format_args!("{name} ({} sent)", counted(size, "byte")))
 }
