@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, clap::Args)]
 pub struct UserArgs {
     /// The daemon's home folder; the current one, or `GATEPOST_HOME`, by default.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     home: Option<OsString>,
     /// The daemon's settings, if they are not in gatepost.toml there: the salt is one of them.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: UserCommand,
@@ -33,7 +33,7 @@ pub enum UserCommand {
     Add {
         /// The user's name.
         name: String,
-        /// The user may do everything.
+        /// Give the role admin.
         #[arg(long)]
         admin: bool,
     },
@@ -221,7 +221,11 @@ fn add(
     let added = editor.add(&account);
     added.map_err(|error| explain(editor, error))?;
     let Account { name, role, .. } = account;
-    Ok(writeln!(console.out, "{name} is added as {role}")?)
+    let file = editor.path().display();
+    Ok(writeln!(
+        console.out,
+        "{name} is added as {role} in {file}"
+    )?)
 }
 
 fn passwd(

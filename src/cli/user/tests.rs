@@ -45,7 +45,9 @@ fn opens(home: &TempDir, name: &str, password: &str) -> bool {
 fn an_account_is_added_changed_listed_and_removed() {
     let home = TempDir::new().unwrap();
     let (said, _) = user(&home, "add 李四 --admin", &["geheim", "geheim"]).unwrap();
-    assert_eq!(said, "李四 is added as admin\n");
+    let file = home.path().join("users.txt");
+    let expected = format!("李四 is added as admin in {}\n", file.display());
+    assert_eq!(said, expected);
     assert!(opens(&home, "李四", "geheim"));
     user(&home, "passwd 李四", &["  neu ", "  neu "]).unwrap();
     assert!(!opens(&home, "李四", "geheim"));
@@ -107,4 +109,17 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = user(&home, "add bo", &["x", "x"]).unwrap_err();
     assert!(matches!(error, UserError::Store(..)));
     assert!(error.to_string().contains("users.txt: "), "{error}");
+}
+
+#[test]
+fn the_home_is_named_before_or_behind_the_command() {
+    use crate::cli::server::tests::typed;
+    for line in [
+        ["--home", "x", "add", "bo"],
+        ["add", "--home", "x", "bo"],
+        ["add", "bo", "--home", "x"],
+    ] {
+        let args: UserArgs = typed(&line).unwrap();
+        assert_eq!(args.home.as_deref(), Some("x".as_ref()), "{line:?}");
+    }
 }
