@@ -49,6 +49,11 @@ impl Home {
                 format!("the home folder {place}: {error}"),
             )
         };
+        if path.exists() && !path.is_dir() {
+            let place = escape(&path.to_string_lossy()).into_owned();
+            let sentence = format!("the home folder {place} is not a folder");
+            return Err(Failure::new(Exit::InputOutput, sentence));
+        }
         // Others on the machine need not read what was sent here.
         let folder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         folder(path).map_err(|error| failed(path, error))?;
@@ -156,7 +161,10 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let refused = Home::open(&file).unwrap_err();
         assert_eq!(refused.exit, Exit::InputOutput);
-        assert!(refused.sentence.contains("file"), "{}", refused.sentence);
+        let end = "/file is not a folder";
+        assert!(refused.sentence.ends_with(end), "{}", refused.sentence);
+        let refused = Home::open(&file.join("home")).unwrap_err();
+        assert_eq!(refused.exit, Exit::InputOutput);
         assert!(!refused.sentence.contains('\n'));
     }
 

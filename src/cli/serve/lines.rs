@@ -1,5 +1,6 @@
 //! The first and the last line of a daemon.
 
+use crate::cli::wording::counted;
 use crate::config::{DEFAULT_PORT, Listen, LoginPolicy, Scheme};
 use crate::server::Summary;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,12 +19,13 @@ pub(super) fn first(addresses: &[Listen], home: &Path) -> String {
     );
     let framed = addresses.iter().find(|it| it.scheme == Scheme::Framed);
     match framed {
-        Some(listen) => format!("{line}; {}", hint(listen)),
+        Some(listen) => format!("{line}; {}", hint(listen, &quoted(&home.to_string()))),
         None => line,
     }
 }
 
-fn hint(listen: &Listen) -> String {
+/// `home` is as a shell takes it.
+fn hint(listen: &Listen, home: &str) -> String {
     let address = reachable(listen.address);
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
     let server = match address == default {
@@ -32,11 +34,23 @@ fn hint(listen: &Listen) -> String {
     };
     match listen.login {
         LoginPolicy::Required => {
-            format!("a login is required: gatepost user add NAME, then gatepost login{server}")
+            format!(
+                "a login is required: make an account: gatepost user --home {home} add NAME; \
+                 try it: gatepost login NAME{server}"
+            )
         }
         LoginPolicy::Off | LoginPolicy::Optional => {
             format!("say hello with: gatepost say{server} hello")
         }
+    }
+}
+
+/// A path that a shell takes for one word.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    match path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
     }
 }
 
@@ -64,7 +78,10 @@ pub(super) fn last(summary: &Summary, drain_timeout: Duration) -> String {
     } = summary;
     let line = format!(
         "gatepost ended: {served} served, {refused} refused, {cut_off} cut off; \
-         {connections} connections, {messages} messages, {files} files"
+         {}, {}, {}",
+        counted(*connections, "connection"),
+        counted(*messages, "message"),
+        counted(*files, "file"),
     );
     let line = match lost {
         0 => line,
@@ -105,7 +122,8 @@ mod tests {
         says(
             &["framed://[::]:8001"],
             "listens on framed://[::]:8001, home /x/y; a login is required: \
-             gatepost user add NAME, then gatepost login --server [::1]:8001",
+             make an account: gatepost user --home /x/y add NAME; \
+             try it: gatepost login NAME --server [::1]:8001",
         );
         says(
             &["sink://127.0.0.1:5", "framed://127.0.0.1:9"],
@@ -119,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_one_word_for_a_shell() {
+        assert_eq!(quoted("/home/李四/a.b"), "/home/李四/a.b");
+        assert_eq!(quoted("/my home"), "'/my home'");
+        assert_eq!(quoted("/it's"), "'/it'\\''s'");
+    }
+
+    #[test]
     fn the_last_line_counts() {
         let summary = Summary {
             served: 5,
@@ -129,7 +154,7 @@ mod tests {
             ..Summary::default()
         };
         let counted = "gatepost ended: 5 served, 4 refused, 3 cut off; \
-                       2 connections, 1 messages, 0 files";
+                       2 connections, 1 message, 0 files";
         let last = |summary| last(&summary, Duration::from_secs(8));
         assert_eq!(last(summary), counted);
         assert_eq!(

@@ -36,6 +36,9 @@ pub(super) fn run(flags: &Flags) -> Result<Exit, Failure> {
     }
     let settings = resolved.settings;
     let _log = log::start(settings.log, settings.log_level).map_err(cant_start)?;
+    for name in settings::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!("{name} is no setting, and means nothing here");
+    }
     let home = Home::open(&settings.config.home)?;
     descriptors::prepare(&settings.config);
     let stop = signals::install().map_err(cant_start)?;

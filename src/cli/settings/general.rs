@@ -14,8 +14,9 @@ pub(super) const GENERAL: &[Row] = &[
         table: None,
         form: Form::Many,
         value: "URL",
-        about: "Where to listen and what is spoken there, as in framed://127.0.0.1:8001 or \
-                hello://127.0.0.1:8002; may be given again.",
+        about: "Where to listen and what is spoken there: framed://HOST:PORT, with ?login=required, \
+                optional (the default on loopback; required elsewhere) or off, or a conversation \
+                of the course, as in hello://127.0.0.1:8002; may be given again.",
         meaning: Meaning::General {
             set: set_listen,
             get: |settings| {

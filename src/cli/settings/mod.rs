@@ -24,6 +24,7 @@ use crate::config::{COURSE_SALT, Config, DEFAULT_PORT, Limits, Listen, Scheme};
 use source::Given;
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -149,6 +150,34 @@ impl Resolved {
     }
 }
 
+/// Variables that the clients look at.
+const CLIENT_VARIABLES: [&str; 2] = ["GATEPOST_SERVER", "GATEPOST_PASSWORD"];
+
+/// Those of `names` that look like settings and are none, sorted: misspelt ones, most likely. What a
+/// container platform says of a service that is called gatepost (`GATEPOST_SERVICE_HOST`,
+/// `GATEPOST_PORT_8001_TCP`) is left out.
+pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let known: Vec<String> = rows().map(|row| row.variable()).collect();
+    let is_known = |name: &str| {
+        name == CONFIG_VARIABLE
+            || CLIENT_VARIABLES.contains(&name)
+            || known.iter().any(|known| known == name)
+    };
+    let is_of_a_platform = |rest: &str| {
+        let mut words = rest.split('_');
+        words.any(|word| matches!(word, "SERVICE" | "PORT"))
+    };
+    let mut unknown: Vec<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| {
+            let rest = name.strip_prefix("GATEPOST_");
+            rest.is_some_and(|rest| !is_known(name) && !is_of_a_platform(rest))
+        })
+        .collect();
+    unknown.sort_unstable();
+    unknown
+}
+
 fn apply(row: &Row, settings: &mut Settings, said: &Given) -> Result<(), SettingsError> {
     let Err(reason) = row.set(settings, &said.values) else {
         return Ok(());
@@ -193,7 +222,8 @@ fn split(list: &str) -> Vec<OsString> {
 fn read_in_home(home: &Path, rows: &[Row]) -> Result<Vec<(&'static str, Given)>, SettingsError> {
     let given = match file::read(&home.join(FILE), rows) {
         Err(SettingsError::Unreadable { error, .. })
-            if error.kind() == std::io::ErrorKind::NotFound =>
+            // A home that is no folder has no settings either; what opens it will say so.
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
         {
             return Ok(Vec::new());
         }

@@ -254,6 +254,25 @@ fn beyond_loopback_is_refused_unless_it_is_wanted() {
 }
 
 #[test]
+fn misspelt_variables_are_found() {
+    let names = [
+        "GATEPOST_MAX_TXT",
+        "GATEPOST_MAX_TEXT",
+        "GATEPOST_CONFIG",
+        "GATEPOST_SERVER",
+        "GATEPOST_PASSWORD",
+        "GATEPOST_HOME",
+        "GATEPOST_SERVICE_HOST",
+        "GATEPOST_PORT",
+        "GATEPOST_PORT_8001_TCP_ADDR",
+        "PATH",
+        "GATEPOST_LISTENS",
+    ];
+    let unknown = unknown_variables(names.iter().map(OsString::from));
+    assert_eq!(unknown, ["GATEPOST_LISTENS", "GATEPOST_MAX_TXT"]);
+}
+
+#[test]
 fn home_is_absolute_and_decides_where_the_file_is() {
     let case = Case::new();
     let home = case.load(&["--home", "x/y"]).unwrap().settings.config.home;
