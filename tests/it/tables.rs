@@ -42,7 +42,12 @@ fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
 fn written(unit: Unit, value: u64) -> String {
     let units: &[(u64, &str)] = match unit {
         Unit::Count => &[],
-        Unit::Bytes => &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")],
+        Unit::Bytes => &[
+            (1 << 40, "TiB"),
+            (1 << 30, "GiB"),
+            (1 << 20, "MiB"),
+            (1 << 10, "KiB"),
+        ],
         Unit::Time => &[(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")],
     };
     let largest = units
