@@ -66,17 +66,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     exit.unwrap_or(Exit::Bug).into()
 }
 
+/// How a command line ends that is not carried out. Help and version come this way as well.
+fn unparsed(error: &clap::Error) -> Exit {
+    match error.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Done,
+    }
+}
+
 fn dispatch(arguments: Vec<OsString>) -> Exit {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version come this way as well. Where nobody reads them there is no harm.
+            // Where nobody reads it there is no harm.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Done
-            };
+            return unparsed(&error);
         }
     };
     match arguments.command {
@@ -124,9 +128,9 @@ fn write_out(text: &str) -> io::Result<Exit> {
 mod tests {
     use super::*;
 
-    fn exit(arguments: &[&str]) -> Exit {
-        let arguments = ["gatepost"].iter().chain(arguments).map(OsString::from);
-        dispatch(arguments.collect())
+    fn parse(arguments: &[&str]) -> Result<Arguments, Exit> {
+        let arguments = ["gatepost"].iter().chain(arguments);
+        Arguments::try_parse_from(arguments).map_err(|error| unparsed(&error))
     }
 
     #[test]
@@ -136,10 +140,16 @@ mod tests {
 
     #[test]
     fn unknown_flags_are_usage_and_wrong_values_are_configuration() {
+        let exit = |arguments: &[&str]| parse(arguments).unwrap_err();
         assert_eq!(exit(&["--no-such-flag"]), Exit::Usage);
         assert_eq!(exit(&["no-such-command"]), Exit::Usage);
         assert_eq!(exit(&["serve", "--no-such-flag"]), Exit::Usage);
-        assert_eq!(exit(&["serve", "--workers", "many"]), Exit::Configuration);
         assert_eq!(exit(&["--version"]), Exit::Done);
+        let Ok(Some(Command::Serve(flags))) =
+            parse(&["serve", "--workers", "many"]).map(|arguments| arguments.command)
+        else {
+            panic!("a wrong value parses");
+        };
+        assert_eq!(serve::run(&flags).unwrap_err().exit, Exit::Configuration);
     }
 }

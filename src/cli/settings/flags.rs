@@ -26,16 +26,20 @@ const SHORTHANDS: &[(&str, char, &str, [&str; 2])] = &[
     (
         "verbose",
         'v',
-        "Log more: -v debug, -vv trace.",
+        "Log more: -v debug, -vv trace",
         ["debug", "trace"],
     ),
     (
         "quiet",
         'q',
-        "Log less: -q warn, -qq error.",
+        "Log less: -q warn, -qq error",
         ["warn", "error"],
     ),
 ];
+
+/// Where else a setting may be said.
+const PLACES: &str = "Every setting has a variable GATEPOST_… and a key in the file as well; a flag \
+                      beats a variable, which beats the file.";
 
 impl Flags {
     /// What a subcommand can say that only needs to know where home is and what is set there.
@@ -61,11 +65,11 @@ impl Args for Flags {
             .long("config")
             .value_name("FILE")
             .value_parser(ValueParser::path_buf())
-            .help("Read settings from FILE, not from gatepost.toml in the home folder.");
+            .help("Read settings from FILE, not from gatepost.toml in the home folder");
         let print_config = Arg::new("print_config")
             .long("print-config")
             .action(ArgAction::SetTrue)
-            .help("Print the settings in force and where each comes from, as a file, and end.");
+            .help("Print the settings in force and where each comes from, as a file, and end");
         let shorthands = SHORTHANDS.iter().map(|(name, short, about, _)| {
             Arg::new(*name)
                 .short(*short)
@@ -80,10 +84,8 @@ impl Args for Flags {
             .mut_arg(verbose, |arg| arg.conflicts_with(quiet))
             .arg(config)
             .arg(print_config)
-            .after_help(
-                "Every setting has a variable GATEPOST_… and a key in the file as well; a flag \
-                 beats a variable, which beats the file. --help also shows the limits.",
-            )
+            .after_help(format!("{PLACES} --help also shows the limits."))
+            .after_long_help(PLACES)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -125,7 +127,9 @@ impl FromArgMatches for Flags {
 
 fn flag(row: &Row, defaults: &Settings) -> Arg {
     let default = row.get(defaults).join(", ");
-    let mut help = format!("{} [default: {default}", row.about);
+    // As in the other commands' help, the last sentence ends without a full stop.
+    let about = row.about.trim_end_matches('.');
+    let mut help = format!("{about} [default: {default}");
     if let Some((least, most)) = row.range() {
         help.push_str(&format!("; {least} to {most}"));
     }

@@ -322,6 +322,16 @@ fn levels_have_a_shorthand() {
 }
 
 #[test]
+fn the_limits_are_advertised_only_where_they_are_left_out() {
+    let command = || Flags::augment_args(clap::Command::new("serve"));
+    let (short, long) = (command().render_help(), command().render_long_help());
+    let (short, long) = (short.to_string(), long.to_string());
+    assert!(short.contains("--help also shows the limits") && !short.contains("--max-text"));
+    assert!(!long.contains("--help also shows") && long.contains("--max-text"));
+    assert!(!short.contains(". [default"), "{short}");
+}
+
+#[test]
 fn the_table_makes_well_formed_flags() {
     Flags::augment_args(clap::Command::new("serve")).debug_assert();
     let mut keys: Vec<_> = rows().map(|row| row.key).collect();
