@@ -1,7 +1,7 @@
 //! `gatepost bot`: one question, or one a line.
 
 use super::exit::Failure;
-use super::input::read_line;
+use super::input::{invite, read_line};
 use super::output::Output;
 use super::server::Server;
 use serde_json::json;
@@ -36,6 +36,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Ok::<_, Failure>(!output.is_gone())
     };
     if args.text.is_empty() {
+        invite();
         let mut input = BufReader::new(std::io::stdin());
         while let Some(line) = read_line(&mut input)? {
             let text = String::from_utf8(line)

@@ -3,6 +3,7 @@
 use super::exit::Failure;
 use super::output::Output;
 use super::server::Server;
+use super::wording::counted;
 use serde_json::json;
 
 /// Ask a server what it is
@@ -34,7 +35,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         }))?;
     } else {
         let bytes = |limit: Option<u64>| {
-            limit.map_or_else(|| "not told".to_owned(), |bytes| format!("{bytes} bytes"))
+            limit.map_or_else(|| "not told".to_owned(), |bytes| counted(bytes, "byte"))
         };
         output.line(format_args!(
             "{} {}, {}",

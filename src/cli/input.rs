@@ -1,7 +1,7 @@
 //! Standard input and passwords: lines of a bounded length, and questions without echo.
 
 use super::exit::{Exit, Failure};
-use super::terminal::escape;
+use super::terminal::{complain, escape};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, BufRead, IsTerminal};
 
@@ -30,6 +30,13 @@ pub(super) fn read_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, Fai
         ));
     }
     Ok(Some(line))
+}
+
+/// Tells a person at a terminal, whom nothing else would, that lines are waited for.
+pub(super) fn invite() {
+    if io::stdin().is_terminal() {
+        complain("one message a line; Ctrl-D ends");
+    }
 }
 
 /// Whether reading standard input would not wait: there is something, or it has ended.

@@ -4,6 +4,7 @@
 
 use super::outlet::Outlet;
 use super::terminal::escape;
+use super::wording::counted;
 use crate::handler::Show;
 use crate::rate::RateLimit;
 use crate::time::Clock;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The longest part of a text that is shown, in bytes; the line says how long it is in all.
-const MAX_SHOWN: usize = 4 << 10;
+const MAX_SHOWN: usize = 1 << 10;
 
 /// Who writes to standard output while a daemon runs. Clones share the queue and the rate.
 #[derive(Clone)]
@@ -91,7 +92,10 @@ fn message_line(now: SystemTime, room: &RoomName, from: Option<&UserName>, text:
     let shown = &text[..text.floor_char_boundary(MAX_SHOWN)];
     let mut line = format!("{} {room} {who}: {}", time(now), escape(shown));
     if shown.len() < text.len() {
-        line.push_str(&format!("… ({} bytes in all)", text.len()));
+        line.push_str(&format!(
+            "… ({} in all)",
+            counted(text.len() as u64, "byte")
+        ));
     }
     line.push('\n');
     line
@@ -99,7 +103,11 @@ fn message_line(now: SystemTime, room: &RoomName, from: Option<&UserName>, text:
 
 fn file_line(now: SystemTime, name: &str, bytes: u64, from: Option<&UserName>) -> String {
     let (name, who) = (escape(name), who(from));
-    format!("{} file {who}: {name} ({bytes} bytes)\n", time(now))
+    format!(
+        "{} file {who}: {name} ({})\n",
+        time(now),
+        counted(bytes, "byte")
+    )
 }
 
 /// A guest has a space in the name, which no user can have: nobody can pass for one.

@@ -1,9 +1,10 @@
 //! `gatepost say`: one message from the command line, or one a line from standard input.
 
 use super::exit::Failure;
-use super::input::{has_input, read_line};
+use super::input::{has_input, invite, read_line};
 use super::output::Output;
 use super::server::Server;
+use super::wording::counted;
 use crate::client::{Ack, Answer, Client, Post, Receipt};
 use serde_json::json;
 use std::collections::VecDeque;
@@ -43,6 +44,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let mut client = args.server.connect()?;
     let mut output = Output::stdout();
     if args.text.is_empty() {
+        invite();
         let input = BufReader::with_capacity(64 * 1024, std::io::stdin());
         Stream::new(args.json).run(&mut client, &post, input, &mut output)?;
     } else {
@@ -53,7 +55,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             output.line(receipt_as_line(&receipt))?;
         }
     }
-    Ok(client.close()?)
+    // What was asked for is answered: how the goodbye goes changes nothing, and a failure here
+    // would only have it said again.
+    let _ = client.close();
+    Ok(())
 }
 
 /// A receipt in a few words.
@@ -110,18 +115,16 @@ impl Stream {
     ) -> Result<(), Failure> {
         let sent = self.pump(client, post, input, output);
         // What was taken is told even if the rest broke off.
-        let taken = if self.taken == 1 {
-            "1 message"
-        } else {
-            &*format!("{} messages", self.taken)
-        };
         if !self.json {
-            output.line(format_args!("{taken} taken"))?;
+            output.line(format_args!("{} taken", counted(self.taken, "message")))?;
         }
         let unknown = self.lines.len();
         sent.map_err(|failure| match unknown {
             0 => failure,
-            _ => failure.about(format_args!("{unknown} messages without a receipt")),
+            _ => {
+                let unknown = counted(unknown as u64, "message");
+                failure.about(format_args!("{unknown} without a receipt"))
+            }
         })?;
         match self.first_refusal {
             None => Ok(()),

@@ -7,7 +7,8 @@ use std::io::{self, Write as _};
 
 /// `text` with everything written out that would move the cursor, change the colour, break the
 /// line or turn the reading direction: control characters (C0, DEL, C1), line and paragraph
-/// separators, and the marks, overrides and isolates of bidirectional text. The rest, of whatever
+/// separators, the marks, overrides and isolates of bidirectional text, and spaces of no width,
+/// with which two names can look the same. The rest, of whatever
 /// script, stays as it is. Backslashes are not doubled: the result is for reading, not for undoing.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
@@ -32,7 +33,14 @@ fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
+            '\u{61c}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'
+                | '\u{2029}'
+                | '\u{2060}'
+                | '\u{feff}'
         )
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -68,6 +76,7 @@ mod tests {
         assert_eq!(escape("\u{1b}[31mred\u{7f}"), "\\u{1b}[31mred\\u{7f}");
         assert_eq!(escape("\u{9b}2J"), "\\u{9b}2J");
         assert_eq!(escape("gpj\u{202e}exe"), "gpj\\u{202e}exe");
+        assert_eq!(escape("li\u{200b}si\u{feff}"), "li\\u{200b}si\\u{feff}");
         assert_eq!(
             escape("\u{2066}\u{2069}\u{2028}"),
             "\\u{2066}\\u{2069}\\u{2028}"
