@@ -96,7 +96,7 @@ pub fn run(plan: &Plan) -> Result<Report, Error> {
 
 /// Raises the soft limit on open files so that `wanted` fit, as far as the hard one allows. If it
 /// doesn't, connecting says so.
-fn raise_open_files(wanted: u64) {
+pub(super) fn raise_open_files(wanted: u64) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
         let current = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));

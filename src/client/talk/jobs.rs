@@ -4,9 +4,19 @@
 use super::stream::{Talk, wait};
 use super::url::Url;
 use crate::client::Error;
+use crate::client::load::raise_open_files;
 use crate::conversation::{Talking, Turn};
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Open files beside the connections: the standard streams, and room to look up names.
+const OTHER_FILES: u64 = 32;
+
+/// How many conversations connect at once. A server whose backlog is short drops what comes on top
+/// of it, and is asked again only after a second.
+const CONNECTING: usize = 8;
 
 /// Has `jobs` conversations with `url` at once and tells what is heard, and each failure, as it
 /// comes. The texts are dealt out in turn, the conversation `n` gets the texts `n`, `n + jobs` and
@@ -21,35 +31,42 @@ pub fn converse(
     timeout: Duration,
     mut tell: impl FnMut(Result<String, Error>),
 ) {
-    let mut waiting: VecDeque<_> = (0..jobs).map(|job| deal(texts, job, jobs)).collect();
-    let mut running: Vec<Job<'_>> = Vec::new();
-    while !(waiting.is_empty() && running.is_empty()) {
-        // One at a time: a server that takes its time to accept answers those before meanwhile.
-        if let Some(texts) = waiting.pop_front() {
-            running.push(Job { texts, talk: None });
-        }
-        running.retain_mut(|job| match job.advance(url, timeout, &mut tell) {
-            Ok(is_done) => !is_done,
-            Err(error) => {
-                tell(Err(error));
-                false
-            }
-        });
-        let mut until = Instant::now();
-        if waiting.is_empty() {
-            until += timeout;
-        }
-        let mut fds = Vec::with_capacity(running.len());
-        for talk in running.iter().filter_map(|job| job.talk.as_ref()) {
-            let (fd, deadline) = talk.wanted();
-            fds.push(fd);
-            until = until.min(deadline);
-        }
-        if !fds.is_empty()
-            && let Err(error) = wait(&mut fds, until)
-        {
+    raise_open_files(jobs as u64 + OTHER_FILES);
+    let peers = match url.address.resolve() {
+        Ok(peers) => peers,
+        Err(error) => return tell(Err(error)),
+    };
+    let server = Server {
+        url,
+        peers,
+        timeout,
+    };
+    let mut go_on = |job: &mut Job<'_>| match job.advance(&server, &mut tell) {
+        Ok(is_done) => !is_done,
+        Err(error) => {
             tell(Err(error));
+            false
+        }
+    };
+    let mut waiting = 0..jobs;
+    let mut running: Vec<Job<'_>> = Vec::new();
+    loop {
+        running.retain_mut(&mut go_on);
+        while running.iter().filter(|job| job.is_connecting()).count() < CONNECTING
+            && let Some(number) = waiting.next()
+        {
+            let mut job = Job::new(deal(texts, number, jobs));
+            if go_on(&mut job) {
+                running.push(job);
+            }
+        }
+        let talks = running.iter().filter_map(|job| job.talk.as_ref());
+        let (mut fds, deadlines): (Vec<_>, Vec<_>) = talks.map(Talk::wanted).unzip();
+        let Some(until) = deadlines.into_iter().min() else {
             return;
+        };
+        if let Err(error) = wait(&mut fds, until) {
+            return tell(Err(error));
         }
     }
 }
@@ -64,39 +81,62 @@ fn deal(texts: &[String], job: usize, jobs: usize) -> VecDeque<&str> {
     own
 }
 
+/// With whom all conversations are had.
+struct Server<'a> {
+    url: &'a Url,
+    /// Where the server may be, to be tried in this order.
+    peers: Vec<SocketAddr>,
+    timeout: Duration,
+}
+
 /// One conversation, or several after each other.
 struct Job<'a> {
     texts: VecDeque<&'a str>,
     talk: Option<Talk<Box<dyn Talking>>>,
+    /// How many of the server's addresses took no connection.
+    failed_peers: usize,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn new(texts: VecDeque<&'a str>) -> Self {
+        Self {
+            texts,
+            talk: None,
+            failed_peers: 0,
+        }
+    }
+
+    fn is_connecting(&self) -> bool {
+        self.talk.as_ref().is_some_and(Talk::is_connecting)
+    }
+
     /// Does what can be done without waiting; whether that was the last of it.
     fn advance(
         &mut self,
-        url: &Url,
-        timeout: Duration,
+        server: &Server<'_>,
         tell: &mut impl FnMut(Result<String, Error>),
     ) -> Result<bool, Error> {
         loop {
-            let talk = match &mut self.talk {
-                Some(talk) => talk,
-                None if self.texts.is_empty() => return Ok(true),
-                None => {
-                    // Conversations without texts have no jobs.
-                    let Some(talking) = url.conversation.talking() else {
-                        return Ok(true);
-                    };
-                    let talk = Talk::connect(&url.address, talking, timeout)?;
-                    self.talk.insert(talk)
+            let Some(talk) = &mut self.talk else {
+                if self.texts.is_empty() || !self.connect(server)? {
+                    return Ok(true);
                 }
+                continue;
             };
             let advanced = talk.advance();
             while let Some(text) = talk.heard() {
                 tell(Ok(text));
             }
-            advanced?;
+            match advanced {
+                Err(Error::Io(error)) if talk.is_connecting() => {
+                    self.talk = None;
+                    self.miss(server, error)?;
+                    continue;
+                }
+                advanced => advanced?,
+            }
             match talk.turn() {
+                _ if talk.is_connecting() => return Ok(false),
                 _ if talk.is_leaving() => return Ok(talk.is_done()),
                 Turn::Listen => return Ok(false),
                 Turn::Speak if !talk.is_flushed() => return Ok(false),
@@ -108,11 +148,40 @@ impl Job<'_> {
             }
         }
     }
+
+    /// Begins a connection to the first address that nothing speaks against. `false` where there
+    /// is nothing to begin: a conversation that isn't had text after text.
+    fn connect(&mut self, server: &Server<'_>) -> Result<bool, Error> {
+        while self.talk.is_none() {
+            let Some(talking) = server.url.conversation.talking() else {
+                return Ok(false);
+            };
+            let begun = match server.peers.get(self.failed_peers) {
+                Some(peer) => Talk::begin(*peer, talking, server.timeout),
+                None => Err(ErrorKind::NotFound.into()),
+            };
+            match begun {
+                Ok(talk) => self.talk = Some(talk),
+                Err(error) => self.miss(server, error)?,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes that an address took no connection. Fails with `error` if it was the last.
+    fn miss(&mut self, server: &Server<'_>, error: io::Error) -> Result<(), Error> {
+        self.failed_peers += 1;
+        if self.failed_peers < server.peers.len() {
+            return Ok(());
+        }
+        Err(server.url.address.unreachable(error))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::fake::{PATIENCE, serve};
     use proptest::prelude::*;
 
     fn texts(count: usize) -> Vec<String> {
@@ -127,6 +196,41 @@ mod tests {
         assert_eq!(deal(&four, 0, 3), ["0", "3"]);
         assert_eq!(deal(&texts(1), 99, 100), ["0"]);
         assert!(deal(&[], 0, 3).is_empty());
+    }
+
+    #[test]
+    fn the_next_address_of_a_host_is_tried() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let elsewhere = nobody.local_addr().unwrap();
+        drop(nobody);
+        let (address, served) = serve(|peer| {
+            assert_eq!(peer.rest(), b"ab");
+        });
+        let url: Url = format!("sink://{address}").parse().unwrap();
+        let server = Server {
+            peers: vec![elsewhere, address.parse().unwrap()],
+            url: &url,
+            timeout: PATIENCE,
+        };
+        let mut job = Job::new(["a", "b"].into());
+        let mut tell = |told: Result<String, Error>| panic!("{told:?}");
+        while !job.advance(&server, &mut tell).unwrap() {
+            let (fd, until) = job.talk.as_ref().unwrap().wanted();
+            wait(&mut [fd], until).unwrap();
+        }
+        served.join().unwrap();
+        assert_eq!(job.failed_peers, 1);
+        let mut job = Job::new(["a"].into());
+        job.failed_peers = 1;
+        let error = loop {
+            match job.advance(&server, &mut tell) {
+                Ok(is_done) => assert!(!is_done),
+                Err(error) => break error,
+            }
+            let (fd, until) = job.talk.as_ref().unwrap().wanted();
+            wait(&mut [fd], until).unwrap();
+        };
+        assert!(matches!(error, Error::Connect { .. }), "{error}");
     }
 
     proptest! {

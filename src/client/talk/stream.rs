@@ -3,9 +3,11 @@
 use crate::client::{Address, Error};
 use crate::conversation::{Talking, Turn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// How long a server is waited for after the client has closed its half, so that what it still
@@ -25,6 +27,8 @@ pub struct Talk<T> {
     timeout: Duration,
     /// When something last went either way.
     moved: Instant,
+    /// The server's system has not taken the connection yet.
+    connecting: bool,
     /// The server has closed its side.
     ended: bool,
     /// When the client closed its half.
@@ -40,9 +44,28 @@ impl<T: Talking> Talk<T> {
     /// [`Error::Connect`] if nothing takes the connection.
     pub fn connect(address: &Address, talking: T, timeout: Duration) -> Result<Self, Error> {
         let stream = address.connect(timeout)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self::over(stream, talking, timeout)?)
+    }
+
+    /// Begins to connect, without waiting.
+    pub(super) fn begin(peer: SocketAddr, talking: T, timeout: Duration) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&peer.into()) {
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
+            result => result?,
+        }
+        let talk = Self::over(socket.into(), talking, timeout)?;
+        Ok(Self {
+            connecting: true,
+            ..talk
+        })
+    }
+
+    fn over(stream: TcpStream, talking: T, timeout: Duration) -> io::Result<Self> {
         // A text is a segment of its own if the system can help it.
         stream.set_nodelay(true)?;
-        stream.set_nonblocking(true)?;
         Ok(Self {
             stream,
             talking,
@@ -50,6 +73,7 @@ impl<T: Talking> Talk<T> {
             heard: VecDeque::new(),
             timeout,
             moved: Instant::now(),
+            connecting: false,
             ended: false,
             left: None,
         })
@@ -123,6 +147,10 @@ impl<T: Talking> Talk<T> {
         Ok(())
     }
 
+    pub(super) fn is_connecting(&self) -> bool {
+        self.connecting
+    }
+
     pub(super) fn is_flushed(&self) -> bool {
         self.output.is_empty()
     }
@@ -152,7 +180,7 @@ impl<T: Talking> Talk<T> {
     /// What is waited for, and for how long at most.
     pub(super) fn wanted(&self) -> (PollFd<'_>, Instant) {
         let mut flags = PollFlags::IN;
-        if !self.output.is_empty() {
+        if self.connecting || !self.output.is_empty() {
             flags |= PollFlags::OUT;
         }
         let until = match self.left {
@@ -164,6 +192,9 @@ impl<T: Talking> Talk<T> {
 
     /// Does what can be done without waiting.
     pub(super) fn advance(&mut self) -> Result<(), Error> {
+        if self.connecting && !self.finish_connecting()? {
+            return Ok(());
+        }
         let written = self.write();
         // Read all the same: the server may have said why it doesn't listen any more.
         self.read()?;
@@ -173,6 +204,25 @@ impl<T: Talking> Talk<T> {
             return Err(Error::TimedOut(self.timeout));
         }
         Ok(())
+    }
+
+    /// Whether the connection is there.
+    fn finish_connecting(&mut self) -> io::Result<bool> {
+        if let Some(error) = self.stream.take_error()? {
+            return Err(error);
+        }
+        match self.stream.peer_addr() {
+            Ok(_) => {
+                self.connecting = false;
+                self.moved = Instant::now();
+            }
+            Err(error) if error.kind() != ErrorKind::NotConnected => return Err(error),
+            Err(_) if self.moved.elapsed() >= self.timeout => {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            Err(_) => {}
+        }
+        Ok(!self.connecting)
     }
 
     fn write(&mut self) -> Result<(), Error> {
@@ -255,7 +305,7 @@ impl<T: Talking> Talk<T> {
 pub(super) fn wait(fds: &mut [PollFd<'_>], until: Instant) -> Result<(), Error> {
     let left = until.saturating_duration_since(Instant::now());
     match poll(fds, Timespec::try_from(left).ok().as_ref()) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(Error::Io(error.into())),
     }
 }

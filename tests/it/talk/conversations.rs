@@ -98,6 +98,23 @@ fn a_login_shows_the_courses_proof() {
 }
 
 #[test]
+fn many_conversations_share_the_texts() {
+    let server = peers::hello(4, "Hello World");
+    talk(
+        &[&server.url("hello"), "--jobs", "2", "a", "b", "c", "d"],
+        "",
+    )
+    .assert(&["Hello World"; 4]);
+    let mut texts = server.seen();
+    texts.sort_unstable();
+    assert_eq!(texts, ["a", "b", "c", "d"]);
+    // The server serves them one after the other, and most wait for it.
+    let server = peers::hello(200, "Hello World");
+    talk(&[&server.url("hello"), "--jobs", "200", "x"], "").assert(&["Hello World"; 200]);
+    assert_eq!(server.seen(), ["x"; 200]);
+}
+
+#[test]
 fn a_slow_answer_holds_nobody_up() {
     // `sleep` is answered when everybody else has been answered and is gone.
     let server = Course::serve(|listener| {
