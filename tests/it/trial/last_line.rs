@@ -28,9 +28,9 @@ impl Counts {
                 "served" => &mut counts.served,
                 "refused" => &mut counts.refused,
                 "cut off" => &mut counts.cut_off,
-                "connections" => &mut counts.connections,
-                "messages" => &mut counts.messages,
-                "files" => &mut counts.files,
+                "connection" | "connections" => &mut counts.connections,
+                "message" | "messages" => &mut counts.messages,
+                "file" | "files" => &mut counts.files,
                 _ if what.starts_with("stuck after ") => &mut counts.stuck,
                 _ => panic!("{what:?} is counted: {line}"),
             };
