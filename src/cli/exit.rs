@@ -129,6 +129,9 @@ impl From<client::Error> for Failure {
             client::Error::Refused(refused) if refused.code == Some(Code::BadLogin) => {
                 format!("wrong user or wrong password ({})", Code::BadLogin)
             }
+            client::Error::Refused(refused) if refused.code == Some(Code::LoginRequired) => {
+                format!("{refused}; name a user with --user")
+            }
             error => error.to_string(),
         };
         Self::new(exit_of(&error), sentence)
@@ -189,6 +192,10 @@ mod tests {
         assert_eq!(
             Failure::from(refused(Code::BadLogin)).sentence,
             "wrong user or wrong password (bad_login)"
+        );
+        assert_eq!(
+            Failure::from(refused(Code::LoginRequired)).sentence,
+            "no (login_required); name a user with --user"
         );
         assert_eq!(exit(Error::Closed { going_away: true }), Exit::TryAgain);
         assert_eq!(exit(Error::Closed { going_away: false }), Exit::InputOutput);
