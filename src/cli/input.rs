@@ -62,7 +62,8 @@ pub(super) fn password(user: &str, ask: Ask) -> Result<String, Failure> {
         return Ok(password);
     }
     if ask == Ask::PersonOrInput && !io::stdin().is_terminal() {
-        let line = read_line(&mut io::stdin().lock())?.unwrap_or_default();
+        let line = read_line(&mut io::stdin().lock())?;
+        let line = line.ok_or_else(|| Failure::usage("no password: standard input has ended"))?;
         return String::from_utf8(line)
             .map_err(|_| Failure::usage("the password on standard input is not UTF-8"));
     }

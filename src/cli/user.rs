@@ -131,7 +131,9 @@ pub struct Console<'a> {
 
 impl From<UserError> for Failure {
     fn from(error: UserError) -> Self {
-        let exit = match error {
+        let exit = match &error {
+            // The input ended: whoever runs this gave no password.
+            UserError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Exit::Usage,
             UserError::Name(_)
             | UserError::EmptyPassword
             | UserError::Mismatch
@@ -295,7 +297,7 @@ fn ask_secret(console: &mut Console<'_>, name: &UserName, salt: &str) -> Result<
 fn read_line() -> io::Result<String> {
     let mut line = String::new();
     if io::stdin().read_line(&mut line)? == 0 {
-        let error = "standard input ended before a password";
+        let error = "no password: standard input has ended";
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, error));
     }
     let line = line.strip_suffix('\n').unwrap_or(&line);

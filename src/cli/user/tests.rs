@@ -67,6 +67,7 @@ fn a_password_is_refused_when_it_is_empty_or_mistyped() {
     assert!(matches!(refused(&[""]), UserError::EmptyPassword));
     assert!(matches!(refused(&["a", "b"]), UserError::Mismatch));
     assert!(matches!(refused(&[]), UserError::Io(_)));
+    assert_eq!(Failure::from(refused(&[])).exit, Exit::Usage);
     assert!(!home.path().join("users.txt").exists());
 }
 
