@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use rustix::process::Signal;
 use std::collections::HashMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,9 +116,11 @@ fn watch_threads<T>(daemon: &Daemon, run: impl FnOnce() -> T) -> (T, Vec<String>
             most
         };
         let watcher = scope.spawn(watch);
-        let result = run();
+        // Whichever way it ends: a failure must not leave the watcher watching for ever.
+        let result = catch_unwind(AssertUnwindSafe(run));
         is_over.store(true, Ordering::Relaxed);
-        (result, watcher.join().unwrap())
+        let most = watcher.join().unwrap();
+        (result.unwrap_or_else(|panic| resume_unwind(panic)), most)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Clients that ask one thing after the other until they are told that the server goes away.
 
 use super::cast::Claims;
-use crate::support::{Daemon, Peer, frame};
+use crate::support::{Daemon, PATIENCE, Peer, frame};
 use crate::trial::content;
 use crate::trial::reading::Heard;
 use serde_json::{Value, json};
@@ -40,7 +40,8 @@ impl Chatters {
     #[track_caller]
     pub(super) fn wait_for_each(&self) {
         for _ in 0..CHATTERS {
-            self.under_way.recv().expect("each gets so far");
+            let arrived = self.under_way.recv_timeout(PATIENCE);
+            arrived.expect("each gets so far");
         }
     }
 
