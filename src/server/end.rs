@@ -180,6 +180,7 @@ impl Turn<'_> {
         inside.input = Input::Ended;
         inside.pending = Vec::new();
         inside.held = None;
+        inside.outbox.clear();
         self.core.registry.remove(self.connection.key);
         // Whoever waits for a permit behind this connection must not wait for its turn.
         self.is_its_turn |= self.connection.mark_closed() & PERMIT != 0;

@@ -67,7 +67,14 @@ impl Outbox {
             self.bytes.shrink_to(KEEP);
             self.charge.set(0);
         } else {
-            self.charge.set(self.bytes.len());
+            // What has left goes once it is the larger part: a peer that always lets something
+            // wait would otherwise have all that it was ever sent kept.
+            if self.sent >= self.len() {
+                self.bytes.drain(..self.sent);
+                self.sent = 0;
+                self.bytes.shrink_to(2 * self.bytes.len());
+            }
+            self.charge.set(self.bytes.capacity());
         }
         match result {
             Ok(()) => Ok(progress),

@@ -230,34 +230,39 @@ impl<'a> Turn<'a> {
         Ok(true)
     }
 
-    /// Moves finished answers to the outbox, and what the socket takes out of it.
+    /// Moves finished answers to the outbox, and what the socket takes out of it, until there are
+    /// none or the socket takes no more: only then does the poller tell when there is room.
     pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
-        self.collect(inside);
-        if inside.outbox.is_empty() {
-            return Ok(());
-        }
-        if inside.is_muted {
-            inside.outbox.clear();
-            return Ok(());
-        }
-        let Some(stream) = &inside.stream else {
-            return Ok(());
-        };
-        inside.was_told = true;
-        match inside.outbox.flush(stream) {
-            Ok(progress) => inside.progress += u64::from(progress),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) if has_gone(&error) => {
-                // Without its answers. What it had sent by then may still lie here, and is
-                // served: reading finds the end.
-                tracing::debug!(peer = %inside.session.peer, %error, "a peer left unanswered");
-                inside.is_muted = true;
-                inside.readable = true;
-                inside.outbox.clear();
+        loop {
+            self.collect(inside);
+            if inside.outbox.is_empty() {
+                return Ok(());
             }
-            Err(error) => return Err(error),
+            if inside.is_muted {
+                inside.outbox.clear();
+                continue;
+            }
+            let Some(stream) = &inside.stream else {
+                return Ok(());
+            };
+            inside.was_told = true;
+            match inside.outbox.flush(stream) {
+                Ok(progress) => inside.progress += u64::from(progress),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if has_gone(&error) => {
+                    // Without its answers. What it had sent by then may still lie here, and is
+                    // served: reading finds the end.
+                    tracing::debug!(peer = %inside.session.peer, %error, "a peer left unanswered");
+                    inside.is_muted = true;
+                    inside.readable = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if !inside.outbox.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Moves answers that may leave to the outbox, as long as it has room.

@@ -45,7 +45,11 @@ impl Inside {
             return Some(Duty::Read);
         }
         // While requests wait for the server itself nothing is expected of the peer.
-        if self.input != Input::Open || self.held.is_some() || !self.replies.is_empty() {
+        if self.input != Input::Open
+            || self.held.is_some()
+            || self.waits_for_permit
+            || !self.replies.is_empty()
+        {
             return None;
         }
         match &self.request {

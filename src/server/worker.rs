@@ -36,7 +36,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(core: Arc<Core>) -> Self {
         // A turn's share behind the longest thing that can be left over from the turn before.
-        let scratch = vec![0; TURN_BYTES + frame::PREFIX + core.house.limits.max_header];
+        let scratch = vec![0; TURN_BYTES + frame::PREFIX + longest_header(&core)];
         Self {
             redeemer: Arc::clone(&core) as Arc<dyn Redeemer>,
             core,
@@ -115,7 +115,7 @@ impl Worker {
             "a turn panicked; its connection is closed"
         );
         if self.scratch.is_empty() {
-            self.scratch = vec![0; TURN_BYTES + frame::PREFIX + self.core.house.limits.max_header];
+            self.scratch = vec![0; TURN_BYTES + frame::PREFIX + longest_header(&self.core)];
         }
         turn::close(&Arc::clone(&self.core), self, connection)
     }
@@ -198,4 +198,10 @@ impl Worker {
         self.line
             .push_back(core.registry.add(|key| Connection::new(key, inside)));
     }
+}
+
+/// The longest header that any connection may send.
+fn longest_header(core: &Core) -> usize {
+    let limits = &core.house.limits;
+    limits.max_header.max(limits.max_header_before_login)
 }

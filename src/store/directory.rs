@@ -112,9 +112,14 @@ impl Directory {
     ///
     /// Each call syncs by a handle of its own: one that has failed is never asked again.
     pub(super) fn sync(&self) -> io::Result<()> {
+        Ok(fs::fsync(self.handle()?)?)
+    }
+
+    /// A handle of its own for one later sync. Taken beforehand where a lack of descriptors must
+    /// not be mistaken for a sync that failed.
+    pub(super) fn handle(&self) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = fs::openat(self, ".", flags, Mode::empty())?;
-        Ok(fs::fsync(handle)?)
+        Ok(fs::openat(self, ".", flags, Mode::empty())?)
     }
 
     /// What is in the folder, in no order.

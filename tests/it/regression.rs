@@ -50,3 +50,36 @@ fn a_broken_stream_that_never_ends_is_closed() {
     flood.join().unwrap();
     served.peer().assert_in_step();
 }
+
+/// Answers that did not fit into the outbox at once were not looked at again when the socket took
+/// all of it: nothing more would wake the connection, and they were never sent.
+#[test]
+fn answers_beyond_the_outbox_were_forgotten() {
+    let served = Served::start(|config| config.limits.max_outbox = 4 << 10);
+    let mut peer = served.peer();
+    // The receipts of many messages come in one batch, and far exceed the outbox together.
+    let id = "x".repeat(100);
+    let header = format!(r#"{{"msg_type":"msg","id":"{id}"}}"#);
+    let request = [header.as_bytes(), b"text"]
+        .map(crate::support::frame)
+        .concat();
+    peer.raw(&request.repeat(1_000));
+    for _ in 0..1_000 {
+        assert_eq!(peer.answer()["ok"], true);
+    }
+}
+
+/// Where headers may be longer before a login than after it, a worker had no room for one: the
+/// read of no bytes passed for the end of the stream.
+#[test]
+fn a_long_header_before_the_login_was_an_end() {
+    let served = Served::start(|config| {
+        config.limits.max_header = 256;
+        config.limits.max_header_before_login = 1 << 20;
+        config.listen = vec!["framed://127.0.0.1:0?login=required".parse().unwrap()];
+    });
+    let mut peer = served.peer();
+    let pad = "x".repeat(1_000_000);
+    let answer = peer.ask(&serde_json::json!({"msg_type": "ping", "id": 1, "pad": pad}));
+    assert_eq!(answer["ok"], true);
+}

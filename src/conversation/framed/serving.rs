@@ -88,39 +88,36 @@ impl FramedServing {
 
     fn body<'a>(
         &mut self,
-        frame: u64,
-        later: u64,
+        mut frame: u64,
+        mut later: u64,
         input: &mut &'a [u8],
     ) -> Result<Step<'a>, Refusal> {
-        if frame > 0 {
-            let length = usize::try_from(frame).map_or(input.len(), |frame| frame.min(input.len()));
-            if length == 0 {
-                return Ok(Step::More);
+        // A loop and no recursion: a peer may send any number of empty frames in a row.
+        while frame == 0 {
+            if later == 0 {
+                self.state = State::Header;
+                return Ok(Step::End);
             }
-            let (piece, rest) = input.split_at(length);
-            *input = rest;
-            self.state = State::Body {
-                frame: frame - length as u64,
-                later,
+            let Some(length) = Self::body_length(input)? else {
+                return Ok(Step::More);
             };
-            return Ok(Step::Piece(piece));
+            let Some(rest) = later.checked_sub(length) else {
+                let reason =
+                    format!("a frame of {length} bytes, {later} before the end of the body");
+                return Err(Refusal::new(Code::BadFrame, reason));
+            };
+            (frame, later) = (length, rest);
+            self.state = State::Body { frame, later };
         }
-        if later == 0 {
-            self.state = State::Header;
-            return Ok(Step::End);
-        }
-        let Some(length) = Self::body_length(input)? else {
+        let length = usize::try_from(frame).map_or(input.len(), |frame| frame.min(input.len()));
+        if length == 0 {
             return Ok(Step::More);
-        };
-        let Some(later) = later.checked_sub(length) else {
-            let reason = format!("a frame of {length} bytes, {later} before the end of the body");
-            return Err(Refusal::new(Code::BadFrame, reason));
-        };
-        self.state = State::Body {
-            frame: length,
-            later,
-        };
-        self.next(input)
+        }
+        let (piece, rest) = input.split_at(length);
+        *input = rest;
+        frame -= length as u64;
+        self.state = State::Body { frame, later };
+        Ok(Step::Piece(piece))
     }
 }
 
@@ -256,6 +253,14 @@ mod tests {
             "file", "5:abcde", "end", "file", "0:", "end", "ping", "close",
         ];
         assert_eq!(play(&wire, &[]), (seen.map(str::to_owned).to_vec(), None));
+    }
+
+    #[test]
+    fn any_number_of_empty_frames_is_no_recursion() {
+        let mut wire = frames(&[r#"{"msg_type":"file","size":1}"#]);
+        wire.resize(wire.len() + (4 << 20), 0);
+        wire.extend(frames(&["x"]));
+        assert_eq!(play(&wire, &[]).0, ["file", "1:x", "end"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::num::NonZeroU64;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -119,8 +120,8 @@ impl FolderUpload {
     }
 
     /// Makes `name` durable, or takes it away again.
-    fn settle(&self, name: &FileName) -> Result<(), StoreError> {
-        let Err(error) = self.shared.uploads.sync() else {
+    fn settle(&self, name: &FileName, folder: OwnedFd) -> Result<(), StoreError> {
+        let Err(error) = rustix::fs::fsync(folder).map_err(io::Error::from) else {
             return Ok(());
         };
         let text = error.to_string();
@@ -189,10 +190,13 @@ impl Upload for FolderUpload {
             }
             self.file.sync_data()?;
         }
+        // Before the name is given: running out of descriptors is no failed sync.
+        let folder = self.wanted.durable.then(|| self.shared.uploads.handle());
+        let folder = folder.transpose()?;
         let name = self.name()?;
         self.published = true;
-        if self.wanted.durable {
-            self.settle(&name)?;
+        if let Some(folder) = folder {
+            self.settle(&name, folder)?;
         }
         Ok(Published {
             name,
