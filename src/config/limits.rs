@@ -101,8 +101,8 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 
 limits! {
-    workers: usize, Count, 64, 6, 4_096,
-        "Threads that serve connections. Blocking work runs on at most 4 fewer.";
+    workers: usize, Count, 64, 4, 4_096,
+        "Threads that serve connections. Where there are 6 or more, blocking work leaves 4 of them free.";
     max_connections: usize, Count, 10_000, 1, 1_000_000,
         "Connections at once; further ones wait to be accepted.";
     max_connections_per_address: usize, Count, 1_024, 1, 1_000_000,

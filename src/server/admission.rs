@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Workers that costly work never takes.
+/// Workers that costly work never takes, where there are at least two more.
 const SPARE: usize = 4;
 
 pub(super) struct Admission {

@@ -146,9 +146,9 @@ fn a_wrong_setting_is_one_line_wherever_it_stands() {
     refused(
         &["--workers=many"],
         None,
-        &["--workers", "many", "6 to 4096"],
+        &["--workers", "many", "4 to 4096"],
     );
-    refused(&["--workers=5"], None, &["--workers", "6 to 4096"]);
+    refused(&["--workers=3"], None, &["--workers", "4 to 4096"]);
     refused(
         &["--drain-timeout=soon"],
         None,

@@ -115,14 +115,14 @@ fn every_row_is_set_in_each_place() {
 fn a_wrong_value_is_one_line_with_its_place_and_its_range() {
     let case = Case::new()
         .file("# a comment\n\n[limits]\nmax_text = 65\nlinger = 10\n")
-        .set("GATEPOST_WORKERS", "5");
+        .set("GATEPOST_WORKERS", "3");
     case.refused(
         &[],
-        "GATEPOST_WORKERS: \"5\" is out of range; must be 6 to 4096",
+        "GATEPOST_WORKERS: \"3\" is out of range; must be 4 to 4096",
     );
     case.refused(
         &["--workers=many"],
-        "--workers: \"many\" is not a whole number such as 64 or 1_000_000; must be 6 to 4096",
+        "--workers: \"many\" is not a whole number such as 64 or 1_000_000; must be 4 to 4096",
     );
     case.refused(
         &["--workers=64"],

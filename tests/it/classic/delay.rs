@@ -47,7 +47,7 @@ fn a_connection_has_at_most_64_answers_waiting() {
     assert_eq!(said, "");
 }
 
-/// A thousand sleepers and somebody awake, on six threads.
+/// A thousand sleepers and somebody awake, on four workers.
 #[test]
 #[ignore = "needs 2,000 descriptors"]
 fn a_thousand_sleepers_cost_a_thousand_timers() {

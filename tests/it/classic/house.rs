@@ -56,7 +56,7 @@ impl House {
             .map(|(key, value)| ((*key).to_owned(), *value))
             .collect();
         config.limits = limits(&set);
-        config.limits.workers = 6;
+        config.limits.workers = 4;
         config.listen = urls.iter().map(|url| url.parse().unwrap()).collect();
         let (sender, taken) = channel();
         let server = Server::start(config, Box::new(Window(sender))).expect("it starts");
