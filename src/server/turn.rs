@@ -396,6 +396,9 @@ impl<'a> Turn<'a> {
         if inside.input == Input::Open {
             inside.input = Input::Ignored;
         }
+        // What waited for its turn has none any more: kept, it would keep the connection for ever.
+        inside.held = None;
+        inside.waits_for_memory = false;
         self.drop_request(inside);
     }
 }

@@ -69,7 +69,9 @@ impl Inside {
     /// What has expired by `now`.
     pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
         let duty = self.duty();
-        let owes_login = self.session.owes_login() && self.input == Input::Open;
+        // A login that waits for a permit is late by our fault, not the peer's.
+        let owes_login =
+            self.session.owes_login() && self.input == Input::Open && !self.waits_for_permit;
         let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
         if duty.is_none() && is_at_rest && !owes_login && !self.waits_for_memory {
             self.wait = None;

@@ -83,3 +83,32 @@ fn a_long_header_before_the_login_was_an_end() {
     let answer = peer.ask(&serde_json::json!({"msg_type": "ping", "id": 1, "pad": pad}));
     assert_eq!(answer["ok"], true);
 }
+
+/// A login that waited its turn for a thread to hash on ran out of time for the login, through no
+/// fault of its own; and what it had held kept its connection for ever.
+#[test]
+fn a_login_expired_while_it_waited_for_the_server() {
+    let account = ("zhangsan".to_owned(), "123".to_owned());
+    let served = Served::with_accounts(&[account], |config| {
+        config.limits.login_timeout = Duration::from_millis(100);
+        config.listen = vec!["framed://127.0.0.1:0?login=required".parse().unwrap()];
+    });
+    let login = serde_json::json!({
+        "msg_type": "login", "id": 1, "username": "zhangsan",
+        "password": crate::support::proof("123"),
+    });
+    // Far more than the cores can hash in that time; all of them ask at once.
+    let mut peers: Vec<_> = (0..60)
+        .map(|_| {
+            let mut peer = served.peer();
+            peer.header(&login);
+            peer
+        })
+        .collect();
+    for peer in &mut peers {
+        assert_eq!(peer.answer()["role"], "user");
+    }
+    drop(peers);
+    let (summary, _home) = served.drain();
+    assert_eq!((summary.served, summary.stuck), (60, 0));
+}
