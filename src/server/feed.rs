@@ -48,7 +48,7 @@ impl Turn<'_> {
 
     /// Begins what was held if it may begin now, and says why feeding can't go on if it can't.
     fn hold(&mut self, inside: &mut Inside) -> Option<Stop> {
-        if inside.is_full(&self.core.house.limits) {
+        if inside.is_full(&self.core.house) {
             return Some(Stop::Held);
         }
         if let Some(held) = &inside.held {

@@ -7,8 +7,7 @@ use super::core::Core;
 use super::shutdown::Phase;
 use super::socket;
 use super::worker::Worker;
-use crate::config::Limits;
-use crate::handler::Cost;
+use crate::handler::{Cost, House};
 use crate::wire::{Answer, Code, Id, Refusal};
 use std::io;
 use std::sync::Arc;
@@ -16,6 +15,9 @@ use std::time::Instant;
 
 /// Bytes that are read in one turn before others get theirs.
 pub(super) const TURN_BYTES: usize = 64 << 10;
+
+/// What an outbox may hold, in bytes, while the memory of all connections is used up.
+const LEAN_OUTBOX: usize = 4 << 10;
 
 /// Requests that are served in one turn before others get theirs.
 const TURN_REQUESTS: u32 = 32;
@@ -295,10 +297,9 @@ impl<'a> Turn<'a> {
 
     /// Whether what held feeding up is gone.
     fn may_go_on(&self, inside: &Inside) -> bool {
-        let limits = &self.core.house.limits;
         !inside.waits_for_permit
             && !inside.waits_for_memory
-            && !inside.is_full(limits)
+            && !inside.is_full(&self.core.house)
             && inside
                 .held
                 .as_ref()
@@ -413,9 +414,15 @@ fn has_gone(error: &io::Error) -> bool {
 
 impl Inside {
     /// Whether nothing more is served before the peer has read or answers have left.
-    pub(super) fn is_full(&self, limits: &Limits) -> bool {
-        self.outbox.len() >= limits.max_outbox
-            || self.replies.len() + self.asleep.len() >= self.window
+    pub(super) fn is_full(&self, house: &House) -> bool {
+        let limits = &house.limits;
+        // Once the memory of all is used up, nobody's outbox may grow much further.
+        let most = if house.budget.is_spent() {
+            limits.max_outbox.min(LEAN_OUTBOX)
+        } else {
+            limits.max_outbox
+        };
+        self.outbox.len() >= most || self.replies.len() + self.asleep.len() >= self.window
     }
 
     /// Until when an answer that is ready is held back, if at all.

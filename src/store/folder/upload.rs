@@ -65,7 +65,9 @@ impl FolderUpload {
         // Asked first: a reservation that fails half-way takes the last space from everybody else
         // until it is given back.
         let space = fstatvfs(&self.file)?;
-        if size > space.f_bavail.saturating_mul(space.f_frsize) {
+        // Half of what is free is left to everybody else: one header may not take the space that
+        // messages need.
+        if size > space.f_bavail.saturating_mul(space.f_frsize) / 2 {
             return Err(StoreError::NoSpace);
         }
         match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
