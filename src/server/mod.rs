@@ -20,6 +20,7 @@ mod poller;
 mod queue;
 mod registry;
 mod replies;
+mod sending;
 mod serving;
 mod shutdown;
 mod socket;

@@ -1,0 +1,108 @@
+//! From finished answers to the socket: in the order they are owed, through the outbox, as far as
+//! the peer takes them.
+
+use super::connection::Inside;
+use super::turn::Turn;
+use crate::handler::House;
+use crate::wire::{Answer, Id};
+use std::io;
+use std::time::Instant;
+
+/// What an outbox may hold, in bytes, while the memory of all connections is used up.
+const LEAN_OUTBOX: usize = 4 << 10;
+
+impl Turn<'_> {
+    /// Moves finished answers to the outbox, and what the socket takes out of it, until there are
+    /// none or the socket takes no more: only then does the poller tell when there is room.
+    pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
+        loop {
+            self.collect(inside);
+            if inside.outbox.is_empty() {
+                return Ok(());
+            }
+            if inside.is_muted {
+                inside.outbox.clear();
+                continue;
+            }
+            let Some(stream) = &inside.stream else {
+                return Ok(());
+            };
+            inside.was_told = true;
+            match inside.outbox.flush(stream) {
+                Ok(progress) => inside.progress += u64::from(progress),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if has_gone(&error) => {
+                    // Without its answers. What it had sent by then may still lie here, and is
+                    // served: reading finds the end.
+                    tracing::debug!(peer = %inside.session.peer, %error, "a peer left unanswered");
+                    inside.is_muted = true;
+                    inside.readable = true;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            if !inside.outbox.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves answers that may leave to the outbox, as long as it has room.
+    fn collect(&mut self, inside: &mut Inside) {
+        let limit = self.core.house.limits.max_outbox;
+        while inside.outbox.len() < limit {
+            let Some((id, answer)) = inside.replies.pop() else {
+                break;
+            };
+            match inside.held_back_until(id.as_ref(), &answer) {
+                Some(until) => inside.asleep.add(until, id, answer),
+                None => self.say(inside, id, &answer),
+            }
+        }
+        if !inside.asleep.is_empty() {
+            let now = Instant::now();
+            while inside.outbox.len() < limit
+                && let Some((id, answer)) = inside.asleep.pop(now)
+            {
+                self.say(inside, id, &answer);
+            }
+        }
+        if inside.replies.is_empty() {
+            inside.barrier = false;
+            if let Some(refusal) = inside.last_word.take() {
+                inside.conversation.last_word(&refusal, inside.outbox.end());
+            }
+        }
+    }
+}
+
+/// Whether writing failed because the peer reads no more.
+fn has_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
+impl Inside {
+    /// Whether nothing more is served before the peer has read or answers have left.
+    pub(super) fn is_full(&self, house: &House) -> bool {
+        let limits = &house.limits;
+        // Once the memory of all is used up, nobody's outbox may grow much further.
+        let most = if house.budget.is_spent() {
+            limits.max_outbox.min(LEAN_OUTBOX)
+        } else {
+            limits.max_outbox
+        };
+        self.outbox.len() >= most || self.replies.len() + self.asleep.len() >= self.window
+    }
+
+    /// Until when an answer that is ready is held back, if at all.
+    fn held_back_until(&self, id: Option<&Id>, answer: &Answer) -> Option<Instant> {
+        if !self.has_delays || answer.is_err() {
+            return None;
+        }
+        let delay = self.conversation.delay(id);
+        (!delay.is_zero()).then(|| Instant::now() + delay)
+    }
+}
