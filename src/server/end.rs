@@ -20,20 +20,13 @@ const RETRY_AFTER_MS: u64 = 1_000;
 impl Turn<'_> {
     /// Whether nothing more will be read or said.
     pub(super) fn is_over(&self, inside: &Inside) -> bool {
-        inside.input != Input::Open
-            && inside.held.is_none()
-            && inside.outbox.is_empty()
-            && inside.asleep.is_empty()
-            && (inside.replies.is_empty() || inside.replies.is_silent())
+        inside.input != Input::Open && inside.held.is_none() && inside.has_said_all()
     }
 
     /// Ends our half once everything is said, in a conversation where that is our part. What the
     /// peer still says is taken until it ends its half too, or for a while.
     pub(super) fn conclude(&mut self, inside: &mut Inside) {
-        let is_said = inside.outbox.is_empty()
-            && inside.asleep.is_empty()
-            && (inside.replies.is_empty() || inside.replies.is_silent());
-        if is_said && inside.farewell.is_none() {
+        if inside.has_said_all() && inside.farewell.is_none() {
             self.shut_down_writing(inside);
             inside.farewell = Some(Instant::now() + self.core.house.limits.linger);
         }

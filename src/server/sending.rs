@@ -85,6 +85,14 @@ fn has_gone(error: &io::Error) -> bool {
 }
 
 impl Inside {
+    /// Whether nothing is left to say: what is still owed was asked for without an id.
+    pub(super) fn has_said_all(&self) -> bool {
+        self.outbox.is_empty()
+            && self.asleep.is_empty()
+            && self.last_word.is_none()
+            && self.replies.is_silent()
+    }
+
     /// Whether nothing more is served before the peer has read or answers have left.
     pub(super) fn is_full(&self, house: &House) -> bool {
         let limits = &house.limits;

@@ -112,3 +112,17 @@ fn a_login_expired_while_it_waited_for_the_server() {
     let (summary, _home) = served.drain();
     assert_eq!((summary.served, summary.stuck), (60, 0));
 }
+
+/// A message without an id is owed no answer, so a connection that waited only for its commit
+/// passed for over: the last word to a stream that broke meanwhile was never said.
+#[test]
+fn a_last_word_was_lost_behind_a_silent_message() {
+    let served = Served::start(|_| {});
+    let silent = [&br#"{"msg_type":"msg"}"#[..], b"text"].map(crate::support::frame);
+    let broken = [&silent.concat()[..], b"\xff\xff\xff\xff"].concat();
+    for _ in 0..20 {
+        let mut peer = served.peer();
+        peer.raw(&broken);
+        peer.assert_last_word("bad_frame");
+    }
+}
