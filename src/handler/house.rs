@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::gate::Gate;
-use crate::store::{Files, Messages, NewMessage, Witness};
+use crate::store::{Files, Kept, Messages, Witness};
 use crate::time::{Clock, Random};
 use crate::wire::{RoomName, UserName};
 use std::sync::Arc;
@@ -19,8 +19,6 @@ pub struct House {
     pub gate: Gate,
     /// Where files are shown as they are published.
     pub show: Arc<dyn Show>,
-    /// Who shows and counts messages once they are kept.
-    pub witness: Arc<dyn Witness>,
     /// Every bound.
     pub limits: Limits,
     /// The memory that all connections share.
@@ -83,12 +81,15 @@ pub fn watch(show: &Arc<dyn Show>, counters: &Arc<Counters>) -> Arc<dyn Witness>
 }
 
 impl Witness for Window {
-    fn kept(&self, message: &NewMessage) {
-        self.counters.messages.fetch_add(1, Ordering::Relaxed);
-        // What is in somebody's own room is for that user only.
-        if message.room.owner().is_none() {
-            let from = message.from.as_ref();
-            self.show.message(&message.room, from, &message.text);
+    fn kept(&self, batch: Vec<Kept>) {
+        let count = batch.len() as u64;
+        self.counters.messages.fetch_add(count, Ordering::Relaxed);
+        for Kept { message, .. } in &batch {
+            // What is in somebody's own room is for that user only.
+            if message.room.owner().is_none() {
+                let from = message.from.as_ref();
+                self.show.message(&message.room, from, &message.text);
+            }
         }
     }
 }
@@ -160,7 +161,6 @@ pub(crate) mod tests {
                 messages,
                 files,
                 gate: Gate::new(Arc::new(MemoryUsers::new(accounts))),
-                witness: watch(&show, &counters),
                 show,
                 limits: Limits::default(),
                 budget: Budget::new(1 << 20),
@@ -196,7 +196,7 @@ pub(crate) mod tests {
             let mut house = House::for_tests(messages.clone(), Arc::new(files.clone()), accounts);
             let window = Window::default();
             house.show = Arc::new(window.clone());
-            house.witness = watch(&house.show, &house.counters);
+            messages.observe(watch(&house.show, &house.counters));
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
             Self {
                 house,

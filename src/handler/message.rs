@@ -6,7 +6,6 @@ use crate::budget::Charge;
 use crate::session::Role;
 use crate::store::{NewMessage, Pending, Receipt, StoreError};
 use crate::wire::{Answer, Fields, Key, Refusal, Reply, RoomName};
-use std::sync::Arc;
 
 /// What a message occupies until it is committed beside its text: names, key, ticket and its place
 /// in the store's queue. In bytes; charged so that empty texts can't fill the memory either.
@@ -73,7 +72,7 @@ impl Posting {
             key,
             text,
             charge,
-            witness: Some(Arc::clone(&call.house.witness)),
+            file: None,
         };
         call.house.messages.post(message, pending);
         outcome

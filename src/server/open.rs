@@ -8,7 +8,7 @@ use crate::budget::Budget;
 use crate::config::{Config, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Show, watch};
-use crate::store::{Folder, Journal, UsersFile};
+use crate::store::{Folder, Journal, Messages, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -84,8 +84,8 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
     let messages = Journal::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
+    messages.observe(watch(&show, &counters));
     Ok(House {
-        witness: watch(&show, &counters),
         messages: Arc::new(messages),
         files: Arc::new(files),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),

@@ -124,7 +124,7 @@ mod tests {
             key: key.map(|key| Key::new(key).unwrap()),
             text: String::new(),
             charge: Budget::new(1).charge(),
-            witness: None,
+            file: None,
         }
     }
 

@@ -1,9 +1,9 @@
-//! Messages: what a store of them promises. The engines are `journal` (lasting) and `memory`.
+//! Messages: what a store of them promises. The engines are `database` (lasting) and `memory`.
 
 use super::StoreError;
 use crate::budget::Charge;
 use crate::ticket::Ticket;
-use crate::wire::{Answer, Key, RoomName, UserName};
+use crate::wire::{Answer, FileTag, Key, Message, RoomName, UserName};
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -19,31 +19,49 @@ pub struct NewMessage {
     pub key: Option<Key>,
     /// What it says.
     pub text: String,
-    /// The memory it occupies until it is committed.
+    /// The file that is posted with it.
+    pub file: Option<FileTag>,
+    /// The memory it occupies for as long as it is under way.
     pub charge: Charge,
-    /// Who wants to know that it was committed, whether or not somebody waits for a receipt.
-    pub witness: Option<Arc<dyn Witness>>,
 }
 
-/// Sees messages once they are committed.
+impl NewMessage {
+    /// This message, now that it is committed with `receipt`.
+    pub(super) fn kept(self, receipt: &Receipt) -> Kept {
+        Kept {
+            message: Message {
+                room: self.room,
+                seq: receipt.seq,
+                prev: receipt.prev,
+                time: receipt.time,
+                from: self.from,
+                text: self.text,
+                file: self.file,
+            },
+            charge: self.charge,
+        }
+    }
+}
+
+/// A message that is committed now, on its way to those who want to know.
+#[derive(Debug)]
+pub struct Kept {
+    /// The message.
+    pub message: Message,
+    /// The memory it still occupies.
+    pub charge: Charge,
+}
+
+/// Sees messages once they are committed, whether or not somebody waits for a receipt.
 pub trait Witness: Send + Sync {
-    /// `message` is committed now; a duplicate of an earlier one never gets here. Called on the
-    /// store's own thread, in the order of the seqs: must not block.
-    fn kept(&self, message: &NewMessage);
+    /// These are committed now, in the order of their seqs; a duplicate of an earlier one never
+    /// gets here. Called on the store's own thread: must not block.
+    fn kept(&self, batch: Vec<Kept>);
 }
 
 impl fmt::Debug for dyn Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Witness")
-    }
-}
-
-impl NewMessage {
-    /// Tells the witness, if there is one and this is no duplicate.
-    pub(super) fn tell(&self, receipt: &Receipt) {
-        if let Some(witness) = self.witness.as_ref().filter(|_| !receipt.duplicate) {
-            witness.kept(self);
-        }
     }
 }
 
@@ -70,14 +88,109 @@ pub struct Pending {
     pub answer: fn(RoomName, Result<Receipt, &StoreError>) -> Answer,
 }
 
-/// A store of messages.
+/// Which part of a room is wanted. Bounds are seqs, and exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// The newest.
+    Newest,
+    /// The newest of those before this seq.
+    Before(u64),
+    /// The oldest of those after this seq.
+    After(u64),
+}
+
+/// A question for a part of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Which room.
+    pub room: RoomName,
+    /// Which part of it.
+    pub range: Range,
+    /// At most so many messages; at least 1.
+    pub limit: usize,
+    /// Texts of at most so many bytes together, but at least one message.
+    pub max_bytes: usize,
+    /// Only those whose text holds this, not empty, letter case aside for ASCII.
+    pub search: Option<String>,
+}
+
+/// A part of a room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The messages, ascending.
+    pub messages: Vec<Message>,
+    /// Whether the same range has more than fitted: older ones for [`Range::Newest`] and
+    /// [`Range::Before`], newer ones for [`Range::After`].
+    pub more: bool,
+}
+
+/// Whose personal rooms are seen in a list of rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonalRooms<'a> {
+    /// Nobody's.
+    None,
+    /// This user's.
+    Of(&'a UserName),
+    /// Everybody's.
+    All,
+}
+
+/// A room that has messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomHead {
+    /// Its name.
+    pub room: RoomName,
+    /// The seq of its last message.
+    pub head: u64,
+}
+
+/// A store of messages. What is read is committed: nothing else is ever seen or counted.
 pub trait Messages: Send + Sync {
     /// Takes `message` in, in the order of the calls, without waiting for the disk. When it is
-    /// committed, or can't be, `pending` is redeemed.
+    /// committed, or can't be, `pending` is redeemed; then the witness is told.
     fn post(&self, message: NewMessage, pending: Option<Pending>);
+
+    /// Has `witness` told of every message from now on. Only the first call counts.
+    fn observe(&self, witness: Arc<dyn Witness>);
 
     /// The random id made with the store; when it changed, old seqs mean nothing.
     fn id(&self) -> &str;
+
+    /// The seq of the last message of `room`, 0 if it has none. May block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read.
+    fn head(&self, room: &RoomName) -> Result<u64, StoreError>;
+
+    /// The highest seq, in any room, of a message taken in before `time`; 0 if there is none. What
+    /// comes after it was taken in at `time` or later, as far as the machine's clock only went
+    /// forward. May block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read.
+    fn last_before(&self, time: SystemTime) -> Result<u64, StoreError>;
+
+    /// A part of a room. May block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read.
+    fn page(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// The rooms with messages after the name `after` in the order of their bytes, at most
+    /// `limit`, and `personal` ones only as it says. May block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read.
+    fn rooms(
+        &self,
+        after: Option<&RoomName>,
+        limit: usize,
+        personal: PersonalRooms<'_>,
+    ) -> Result<Vec<RoomHead>, StoreError>;
 
     /// Commits what waits and ends the store's thread. Later posts are refused as fenced.
     fn close(&self);

@@ -19,8 +19,11 @@ mod users_file;
 pub use files::{Files, NewFile, Published, Upload};
 pub use folder::Folder;
 pub use journal::Journal;
-pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers, StoredMessage};
-pub use messages::{Messages, NewMessage, Pending, Receipt, Witness};
+pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers};
+pub use messages::{
+    Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,
+    Witness,
+};
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 

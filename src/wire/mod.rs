@@ -4,20 +4,24 @@
 //! [`crate::conversation`]; what a request means is left to [`crate::handler`].
 
 mod code;
+mod digest;
 mod fields;
 pub mod frame;
 mod header;
 mod id;
 mod incoming;
+mod message;
 mod names;
 mod proof;
 mod reply;
 
 pub use code::{CODES, Code};
+pub use digest::{Algorithm, Digest, DigestError, WantedDigest};
 pub use fields::{FieldError, Fields};
 pub use header::{Expect, Header, HeaderError};
 pub use id::Id;
 pub use incoming::Incoming;
+pub use message::{FileTag, Message};
 pub use names::{FileName, Key, NameError, RoomName, UserName};
 pub use proof::proof;
 pub use reply::{Answer, Datum, Refusal, Reply, write_last_word};

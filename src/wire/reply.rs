@@ -202,7 +202,7 @@ fn write_fields(out: &mut Vec<u8>, fields: &[(&'static str, Datum)]) {
     }
 }
 
-fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+pub(super) fn write_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("strings and numbers serialize into memory");
 }
 

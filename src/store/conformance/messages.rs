@@ -56,7 +56,7 @@ fn charged(room: &str, user: &str, key: &str, text: &str, charge: Charge) -> New
         key: Key::new(key).ok(),
         text: text.to_owned(),
         charge,
-        witness: None,
+        file: None,
     }
 }
 

@@ -14,15 +14,19 @@ mod scan;
 mod tests;
 mod writer;
 
-use super::{Messages, NewMessage, Pending, StoreError};
+use super::{
+    Messages, NewMessage, Page, Pending, PersonalRooms, Query, RoomHead, StoreError, Witness,
+};
 use crate::ticket::redeem_all;
 use crate::time::{Clock, Random};
+use crate::wire::RoomName;
 use crossbeam_channel::{Receiver, Sender};
 use disk::{Disk, FileDisk};
 use opening::Opened;
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use writer::{Writer, refuse_rest};
 
@@ -31,6 +35,7 @@ pub struct Journal {
     id: String,
     notes: Vec<String>,
     jobs: Sender<Job>,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,6 +91,7 @@ impl Journal {
         // Unbounded: how much may wait is bounded before it gets here, by what each connection
         // may leave unanswered and by the budget that every message is charged to.
         let (jobs, receiver) = crossbeam_channel::unbounded();
+        let witness = Arc::clone(&writer.witness);
         let thread = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || serve(&mut writer, &receiver))?;
@@ -93,6 +99,7 @@ impl Journal {
             id,
             notes,
             jobs,
+            witness,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -123,6 +130,31 @@ impl Messages for Journal {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn observe(&self, witness: Arc<dyn Witness>) {
+        let _ = self.witness.set(witness);
+    }
+
+    fn head(&self, _: &RoomName) -> Result<u64, StoreError> {
+        Err(StoreError::Io(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    fn last_before(&self, _: std::time::SystemTime) -> Result<u64, StoreError> {
+        Err(StoreError::Io(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    fn page(&self, _: &Query) -> Result<Page, StoreError> {
+        Err(StoreError::Io(std::io::ErrorKind::Unsupported.into()))
+    }
+
+    fn rooms(
+        &self,
+        _: Option<&RoomName>,
+        _: usize,
+        _: PersonalRooms<'_>,
+    ) -> Result<Vec<RoomHead>, StoreError> {
+        Err(StoreError::Io(std::io::ErrorKind::Unsupported.into()))
     }
 
     fn close(&self) {

@@ -136,7 +136,7 @@ mod tests {
             key: Some(Key::new("k").unwrap()),
             text: "a\n\"你好\"\0".into(),
             charge: Budget::new(1).charge(),
-            witness: None,
+            file: None,
         };
         let receipt = Receipt {
             seq: 7,
@@ -209,7 +209,7 @@ mod tests {
                 key: key.map(|key| Key::new(key).unwrap()),
                 text,
                 charge: Budget::new(1).charge(),
-            witness: None,
+            file: None,
             };
             let mut out = Vec::new();
             let time = humantime::format_rfc3339_millis(to_millis(receipt.time)).to_string();

@@ -4,11 +4,12 @@
 use super::disk::Disk;
 use super::{Job, Post, record};
 use crate::store::ledger::{Ledger, to_millis};
-use crate::store::{Receipt, StoreError};
+use crate::store::{Kept, Receipt, StoreError, Witness};
 use crate::ticket::redeem_all;
 use crate::time::Clock;
 use crossbeam_channel::Receiver;
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 /// Most posts in one batch.
 const BATCH_POSTS: usize = 1_024;
@@ -45,6 +46,7 @@ pub(super) struct Writer<D> {
     /// How many messages were refused since there was no space.
     refused: u64,
     lines: Vec<u8>,
+    pub(super) witness: Arc<OnceLock<Arc<dyn Witness>>>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -60,6 +62,7 @@ impl<D: Disk> Writer<D> {
             lead: if torn { b"\n" } else { b"" },
             refused: 0,
             lines: Vec::new(),
+            witness: Arc::default(),
         }
     }
 
@@ -114,7 +117,10 @@ impl<D: Disk> Writer<D> {
         match self.store() {
             Ok(()) => {
                 self.durable = self.ledger.last();
-                redeem(admitted);
+                let kept = redeem(admitted);
+                if let Some(witness) = self.witness.get() {
+                    witness.kept(kept);
+                }
             }
             Err(error) => self.take_back(admitted, &error),
         }
@@ -195,7 +201,7 @@ impl<D: Disk> Writer<D> {
         kept.reverse();
         lost.reverse();
         self.refused += lost.len() as u64;
-        redeem(kept);
+        let _ = redeem(kept);
         refuse(lost, error);
     }
 }
@@ -213,15 +219,19 @@ pub(super) fn refuse_rest(jobs: impl Iterator<Item = Job>) {
 // Both gather the answers first: if one of them panics, the tickets not yet redeemed drop and
 // redeem themselves, which they could not do from inside `redeem_all`.
 
-fn redeem(kept: Vec<(Post, Receipt)>) {
+fn redeem(admitted: Vec<(Post, Receipt)>) -> Vec<Kept> {
+    let mut kept = Vec::new();
     let answer = |(post, receipt): (Post, Receipt)| {
-        post.message.tell(&receipt);
+        let room = post.message.room.clone();
+        if !receipt.duplicate {
+            kept.push(post.message.kept(&receipt));
+        }
         let pending = post.pending?;
-        let answer = (pending.answer)(post.message.room, Ok(receipt));
-        Some((pending.ticket, answer))
+        Some((pending.ticket, (pending.answer)(room, Ok(receipt))))
     };
-    let answers: Vec<_> = kept.into_iter().filter_map(answer).collect();
+    let answers: Vec<_> = admitted.into_iter().filter_map(answer).collect();
     redeem_all(answers);
+    kept
 }
 
 fn refuse(lost: Vec<Post>, error: &StoreError) {

@@ -1,38 +1,32 @@
 //! Messages in memory: committed the moment they are posted.
 
 use crate::store::ledger::{Ledger, to_millis};
-use crate::store::{Messages, NewMessage, Pending, Receipt, StoreError};
+use crate::store::{
+    Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,
+    StoreError, Witness,
+};
 use crate::ticket::redeem_all;
 use crate::time::{Clock, Random};
-use crate::wire::{RoomName, UserName};
+use crate::wire::{Message, RoomName};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 /// A store of messages in memory.
 #[derive(Debug)]
 pub struct MemoryMessages {
     id: String,
     clock: Clock,
+    witness: OnceLock<Arc<dyn Witness>>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     ledger: Ledger,
-    stored: Vec<StoredMessage>,
+    stored: Vec<Message>,
     closed: bool,
-}
-
-/// A message that was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredMessage {
-    /// Where it was posted.
-    pub room: RoomName,
-    /// Who posted it; `None` for guests.
-    pub from: Option<UserName>,
-    /// What it says.
-    pub text: String,
-    /// What was told of it.
-    pub receipt: Receipt,
 }
 
 impl MemoryMessages {
@@ -42,51 +36,138 @@ impl MemoryMessages {
         Self {
             id: random.hex(16),
             clock,
+            witness: OnceLock::new(),
             state: Mutex::default(),
         }
     }
 
     /// Every message kept so far, in order.
     #[must_use]
-    pub fn stored(&self) -> Vec<StoredMessage> {
+    pub fn stored(&self) -> Vec<Message> {
         self.state.lock().stored.clone()
     }
 }
 
 impl State {
-    fn keep(&mut self, message: &NewMessage, clock: &Clock) -> Result<Receipt, StoreError> {
+    fn admit(&mut self, message: &NewMessage, clock: &Clock) -> Result<Receipt, StoreError> {
         if self.closed {
             return Err(StoreError::Fenced);
         }
         let time = to_millis(clock.now());
-        let receipt = (self.ledger.admit(message, time)).ok_or(StoreError::Fenced)?;
-        if !receipt.duplicate {
-            self.stored.push(StoredMessage {
-                room: message.room.clone(),
-                from: message.from.clone(),
-                text: message.text.clone(),
-                receipt: receipt.clone(),
-            });
-        }
-        Ok(receipt)
+        (self.ledger.admit(message, time)).ok_or(StoreError::Fenced)
+    }
+
+    /// The last message of every room.
+    fn heads(&self) -> BTreeMap<&RoomName, u64> {
+        let stored = self.stored.iter();
+        stored.map(|message| (&message.room, message.seq)).collect()
     }
 }
 
 impl Messages for MemoryMessages {
     fn post(&self, message: NewMessage, pending: Option<Pending>) {
-        let kept = self.state.lock().keep(&message, &self.clock);
-        if let Ok(receipt) = &kept {
-            message.tell(receipt);
+        let room = message.room.clone();
+        let mut state = self.state.lock();
+        let receipt = state.admit(&message, &self.clock);
+        let mut kept = Vec::new();
+        if let Ok(receipt) = &receipt
+            && !receipt.duplicate
+        {
+            let message = message.kept(receipt);
+            state.stored.push(message.message.clone());
+            kept.push(message);
         }
+        if let Some(witness) = self.witness.get()
+            && !kept.is_empty()
+        {
+            // Under the lock, for the order of the seqs.
+            witness.kept(kept);
+        }
+        drop(state);
         // Redeemed without the lock: the redeemer may post again.
         if let Some(pending) = pending {
-            let answer = (pending.answer)(message.room, kept.as_ref().cloned());
+            let answer = (pending.answer)(room, receipt.as_ref().cloned());
             redeem_all([(pending.ticket, answer)]);
         }
     }
 
+    fn observe(&self, witness: Arc<dyn Witness>) {
+        // Only the first counts.
+        let _ = self.witness.set(witness);
+    }
+
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn head(&self, room: &RoomName) -> Result<u64, StoreError> {
+        Ok(self.state.lock().heads().get(room).copied().unwrap_or(0))
+    }
+
+    fn last_before(&self, time: SystemTime) -> Result<u64, StoreError> {
+        let state = self.state.lock();
+        let before = state.stored.partition_point(|message| message.time < time);
+        Ok(state.stored[..before]
+            .last()
+            .map_or(0, |message| message.seq))
+    }
+
+    fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        let state = self.state.lock();
+        let needle = query.search.as_deref().map(str::to_ascii_lowercase);
+        let fits = |message: &&Message| {
+            message.room == query.room
+                && match query.range {
+                    Range::Newest => true,
+                    Range::Before(seq) => message.seq < seq,
+                    Range::After(seq) => message.seq > seq,
+                }
+                && (needle.as_ref())
+                    .is_none_or(|needle| message.text.to_ascii_lowercase().contains(needle))
+        };
+        let mut found: Box<dyn Iterator<Item = &Message>> =
+            Box::new(state.stored.iter().filter(fits));
+        let ascends = matches!(query.range, Range::After(_));
+        if !ascends {
+            found = Box::new(state.stored.iter().rev().filter(fits));
+        }
+        let mut page = Page::default();
+        let mut bytes = 0;
+        for message in found {
+            bytes += message.text.len();
+            let has_room = page.messages.len() < query.limit && bytes <= query.max_bytes;
+            if !has_room && !page.messages.is_empty() {
+                page.more = true;
+                break;
+            }
+            page.messages.push(message.clone());
+        }
+        if !ascends {
+            page.messages.reverse();
+        }
+        Ok(page)
+    }
+
+    fn rooms(
+        &self,
+        after: Option<&RoomName>,
+        limit: usize,
+        personal: PersonalRooms<'_>,
+    ) -> Result<Vec<RoomHead>, StoreError> {
+        let state = self.state.lock();
+        let is_seen = |room: &RoomName| match (room.owner(), personal) {
+            (None, _) | (Some(_), PersonalRooms::All) => true,
+            (Some(_), PersonalRooms::None) => false,
+            (Some(owner), PersonalRooms::Of(user)) => owner == user.as_str(),
+        };
+        let heads = state.heads().into_iter();
+        let seen =
+            heads.filter(|(room, _)| after.is_none_or(|after| *room > after) && is_seen(room));
+        let head = |(room, head): (&RoomName, u64)| RoomHead {
+            room: room.clone(),
+            head,
+        };
+        Ok(seen.take(limit).map(head).collect())
     }
 
     fn close(&self) {
@@ -98,7 +179,7 @@ impl Messages for MemoryMessages {
 mod tests {
     use super::*;
     use crate::store::conformance::{Kept, MessagesUnderTest, messages_conform};
-    use std::sync::Arc;
+    use crate::wire::UserName;
 
     struct Memory(Arc<MemoryMessages>);
 
@@ -112,9 +193,9 @@ mod tests {
         }
 
         fn kept(&self) -> Vec<Kept> {
-            let kept = |message: StoredMessage| Kept {
-                seq: message.receipt.seq,
-                prev: message.receipt.prev,
+            let kept = |message: Message| Kept {
+                seq: message.seq,
+                prev: message.prev,
                 room: message.room.into_string(),
                 from: message.from.map(UserName::into_string),
                 text: message.text,

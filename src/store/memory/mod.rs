@@ -6,5 +6,5 @@ mod messages;
 mod users;
 
 pub use files::MemoryFiles;
-pub use messages::{MemoryMessages, StoredMessage};
+pub use messages::MemoryMessages;
 pub use users::MemoryUsers;

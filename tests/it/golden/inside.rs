@@ -13,7 +13,7 @@ use gatepost::dispatch;
 use gatepost::gate::Gate;
 use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Show, Sink, watch};
 use gatepost::session::{Role, Session};
-use gatepost::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers, Secret};
+use gatepost::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers, Messages, Secret};
 use gatepost::ticket::{Redeemed, Redeemer};
 use gatepost::time::{Clock, Random};
 use gatepost::wire::{Answer, Expect, Header, Id, Refusal, UserName};
@@ -60,11 +60,12 @@ fn furnish(setup: &Setup) -> House {
     let random = Random::seeded(1);
     let users = MemoryUsers::new(setup.accounts.iter().map(account));
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (Arc::new(Hidden), Arc::default());
+    let messages = MemoryMessages::new(clock.clone(), &random);
+    messages.observe(watch(&show, &counters));
     House {
-        messages: Arc::new(MemoryMessages::new(clock.clone(), &random)),
+        messages: Arc::new(messages),
         files: Arc::new(MemoryFiles::new()),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
-        witness: watch(&show, &counters),
         show,
         budget: Budget::new(limits.max_buffers),
         limits,
