@@ -4,12 +4,11 @@
 //! Digests, resuming, keys and posting to a room are not served yet: whoever asks for them is
 //! refused rather than left to believe in them.
 
-use super::{Ack, Body, Call, Cost, Handler, Outcome, Sink, Spec, refuse};
+use super::{Ack, Body, Call, Cost, Handler, Outcome, Sink, Spec, refuse_file};
 use crate::session::Role;
-use crate::store::{Files, NewFile, Upload};
-use crate::wire::{Code, Datum, Fields, FileName, Refusal, Reply};
+use crate::store::{FileError, Files, NewFile, PendingFile, Published, Upload};
+use crate::wire::{Answer, Code, Datum, Fields, FileName, Refusal, Reply};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// The fields that belong to what is not served yet, and what that is.
 const NOT_SERVED: &[(&str, &str)] = &[
@@ -26,7 +25,6 @@ pub(super) struct File;
 struct FileSink {
     files: Arc<dyn Files>,
     wanted: NewFile,
-    ack: Ack,
     /// Begun with the first that is known of the body, so that its space can be reserved.
     upload: Option<Box<dyn Upload>>,
 }
@@ -57,12 +55,11 @@ impl Handler for File {
         Ok(Outcome::Sink(Box::new(FileSink {
             files: Arc::clone(&call.house.files),
             wanted: NewFile {
-                name,
                 size: fields.number("size")?,
                 owner: call.session.user.clone(),
                 durable: ack == Ack::Durable,
+                ..NewFile::named(name)
             },
-            ack,
             upload: None,
         })))
     }
@@ -80,7 +77,7 @@ impl FileSink {
         let upload = match self.upload.take() {
             Some(upload) => upload,
             None => (self.files.begin(self.wanted.clone()))
-                .map_err(|error| refuse("a file is begun", &error))?,
+                .map_err(|error| refuse_file("a file is begun", &error))?,
         };
         Ok(self.upload.insert(upload))
     }
@@ -94,7 +91,7 @@ impl Sink for FileSink {
 
     fn write(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         let written = self.upload()?.write(piece);
-        written.map_err(|error| refuse("a file is written", &error))
+        written.map_err(|error| refuse_file("a file is written", &error))
     }
 
     fn amend(&mut self, fields: &Fields) -> Result<(), Refusal> {
@@ -103,26 +100,19 @@ impl Sink for FileSink {
         let front = fields.text("front")?.unwrap_or_default();
         self.wanted.name = name.clone();
         let amended = self.upload()?.amend(name, skip, front.as_bytes());
-        amended.map_err(|error| refuse("a file is amended", &error))
+        amended.map_err(|error| refuse_file("a file is amended", &error))
     }
 
     fn finish(mut self: Box<Self>, call: &mut Call<'_>) -> Result<Outcome, Refusal> {
         self.upload()?;
         let upload = self.upload.take();
         let upload = upload.expect("an upload was begun on the line above");
-        let published =
-            (upload.publish()).map_err(|error| refuse("a file is published", &error))?;
-        call.house.counters.files.fetch_add(1, Ordering::Relaxed);
-        let name = published.name.into_string();
-        let owner = self.wanted.owner.as_ref();
-        call.house.show.file(&name, published.size, owner);
-        Ok(Outcome::Reply(
-            Reply::new()
-                .with("name", name)
-                .with("size", published.size)
-                .with("digest", Datum::Null)
-                .with("ack", self.ack),
-        ))
+        upload.publish(PendingFile {
+            ticket: call.ticket(),
+            answer,
+            charge: call.house.budget.charge(),
+        });
+        Ok(Outcome::Ticket)
     }
 
     fn cut_off(self: Box<Self>) -> Vec<(&'static str, Datum)> {
@@ -131,12 +121,28 @@ impl Sink for FileSink {
     }
 }
 
+/// What a sender is told once the store knows.
+fn answer(published: Result<Published, &FileError>) -> Answer {
+    let published = published.map_err(|error| refuse_file("a file is published", error))?;
+    let ack = if published.durable {
+        Ack::Durable
+    } else {
+        Ack::Received
+    };
+    Ok(Reply::new()
+        .with("name", published.name.into_string())
+        .with("size", published.size)
+        .with("digest", Datum::Null)
+        .with("ack", ack))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::handler::house::tests::{Shown, TestHouse};
     use crate::store::MemoryFiles;
-    use crate::wire::{Answer, UserName};
+    use crate::wire::UserName;
+    use std::sync::atomic::Ordering;
 
     fn named(name: &str) -> Fields {
         Fields::new().with("file_name", name)

@@ -3,7 +3,7 @@
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::gate::Gate;
-use crate::store::{Files, Kept, Messages, Witness};
+use crate::store::{Arrival, FileWitness, Files, Kept, Messages, Witness};
 use crate::time::{Clock, Random};
 use crate::wire::{RoomName, UserName};
 use std::sync::Arc;
@@ -90,6 +90,24 @@ impl Witness for Window {
                 let from = message.from.as_ref();
                 self.show.message(&message.room, from, &message.text);
             }
+        }
+    }
+}
+
+/// The witness that shows files on `show` and counts them in `counters`.
+#[must_use]
+pub fn watch_files(show: &Arc<dyn Show>, counters: &Arc<Counters>) -> Arc<dyn FileWitness> {
+    let (show, counters) = (Arc::clone(show), Arc::clone(counters));
+    Arc::new(Window { show, counters })
+}
+
+impl FileWitness for Window {
+    fn published(&self, batch: &[Arrival]) {
+        let count = batch.len() as u64;
+        self.counters.files.fetch_add(count, Ordering::Relaxed);
+        for file in batch.iter().filter(|file| !file.personal) {
+            let owner = file.owner.as_ref();
+            self.show.file(file.name.as_str(), file.size, owner);
         }
     }
 }
@@ -192,11 +210,12 @@ pub(crate) mod tests {
         pub(crate) fn with_accounts(accounts: impl IntoIterator<Item = Account>) -> Self {
             let clock = Clock::from_fn(|| UNIX_EPOCH);
             let messages = Arc::new(MemoryMessages::new(clock, &Random::seeded(1)));
-            let files = MemoryFiles::new();
+            let files = MemoryFiles::posting_to(messages.clone(), Clock::from_fn(|| UNIX_EPOCH));
             let mut house = House::for_tests(messages.clone(), Arc::new(files.clone()), accounts);
             let window = Window::default();
             house.show = Arc::new(window.clone());
             messages.observe(watch(&house.show, &house.counters));
+            files.observe(watch_files(&house.show, &house.counters));
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
             Self {
                 house,
@@ -210,6 +229,7 @@ pub(crate) mod tests {
 
         /// Puts other files in the place of those that are there.
         pub(crate) fn put_files(&mut self, files: MemoryFiles) {
+            files.observe(watch_files(&self.house.show, &self.house.counters));
             self.house.files = Arc::new(files.clone());
             self.files = files;
         }
@@ -246,8 +266,10 @@ pub(crate) mod tests {
         pub(crate) fn finish(&mut self, sink: Box<dyn Sink>) -> Answer {
             let redeemer: Arc<dyn Redeemer> = self.desk.clone();
             let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1);
-            let reply: Option<Answer> = sink.finish(&mut call)?.into();
-            reply.expect("a reply")
+            match sink.finish(&mut call)? {
+                Outcome::Ticket => self.desk.next().answer,
+                outcome => Option::<Answer>::from(outcome).expect("a reply"),
+            }
         }
 
         /// The sink of a request that has begun.

@@ -18,8 +18,8 @@ mod refuse;
 mod text;
 
 pub use ack::Ack;
-pub use house::{Counters, Hidden, House, Show, watch};
-pub use refuse::refuse;
+pub use house::{Counters, Hidden, House, Show, watch, watch_files};
+pub use refuse::{refuse, refuse_file};
 pub use text::TextSink;
 
 use crate::session::{Role, Session};

@@ -1,6 +1,6 @@
 //! What a client is told when a store could not do its work. The one place where that is decided.
 
-use crate::store::StoreError;
+use crate::store::{FileError, StoreError};
 use crate::wire::{Code, Refusal};
 
 /// The refusal for `error`. What the operator must know of it is logged, `doing` says where it
@@ -22,6 +22,25 @@ pub fn refuse(doing: &str, error: &StoreError) -> Refusal {
             Refusal::internal()
         }
     }
+}
+
+/// The same for what happens to a file.
+#[must_use]
+pub fn refuse_file(doing: &str, error: &FileError) -> Refusal {
+    let code = match error {
+        FileError::Store(error) => return refuse(doing, error),
+        FileError::Conflict { .. } | FileError::FencedOut | FileError::Changed => Code::Conflict,
+        FileError::DigestMismatch { .. } => Code::DigestMismatch,
+        FileError::WrongSize { .. } => Code::BadFrame,
+        FileError::NotFound => Code::NotFound,
+        FileError::Forbidden => Code::Forbidden,
+        FileError::Quota => Code::Quota,
+    };
+    let mut refusal = Refusal::new(code, error.to_string());
+    if let FileError::Conflict { offset } = error {
+        refusal.fields.push(("offset", (*offset).into()));
+    }
+    refusal
 }
 
 #[cfg(test)]

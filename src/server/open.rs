@@ -7,8 +7,8 @@ use super::start::Server;
 use crate::budget::Budget;
 use crate::config::{Config, Listen, Scheme};
 use crate::gate::Gate;
-use crate::handler::{Counters, House, Show, watch};
-use crate::store::{Folder, Journal, Messages, UsersFile};
+use crate::handler::{Counters, House, Show, watch, watch_files};
+use crate::store::{Files, Folder, Journal, Messages, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -85,6 +85,7 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
         .map_err(|error| ServeError::Store("the messages", error))?;
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
     messages.observe(watch(&show, &counters));
+    files.observe(watch_files(&show, &counters));
     Ok(House {
         messages: Arc::new(messages),
         files: Arc::new(files),

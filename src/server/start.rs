@@ -158,7 +158,7 @@ impl Server {
         (0..self.core.house.limits.workers).for_each(|_| self.core.queue.push(Job::Stop));
         self.core.poller.wake();
         stuck += self.workers.stop(deadline.max(Instant::now() + patience));
-        let closed = close_messages(&self.core, deadline.max(Instant::now() + patience));
+        let closed = close_stores(&self.core, deadline.max(Instant::now() + patience));
         stuck += usize::from(!closed);
         summary(&self.core, stuck)
     }
@@ -252,12 +252,15 @@ fn start_acceptors(
     Ok(Acceptors { threads, gone })
 }
 
-/// Commits what the message store still has. `false` if that was not done by `deadline`: a disk may
+/// Commits what the stores of files and messages still have. `false` if that was not done by `deadline`: a disk may
 /// be stuck, and the process must end all the same.
-fn close_messages(core: &Core, deadline: Instant) -> bool {
+fn close_stores(core: &Core, deadline: Instant) -> bool {
+    let files = Arc::clone(&core.house.files);
     let messages = Arc::clone(&core.house.messages);
     let (done, is_done) = bounded::<()>(0);
     let close = move || {
+        // Files first: what is published last may be posted to a room.
+        files.close();
         messages.close();
         drop(done);
     };

@@ -6,6 +6,7 @@
 mod beside;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod digester;
 mod directory;
 mod files;
 mod folder;
@@ -16,7 +17,10 @@ mod messages;
 mod users;
 mod users_file;
 
-pub use files::{Files, NewFile, Published, Upload};
+pub use files::{
+    Arrival, Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
+    PartialId, PendingFile, Published, StoredFile, Upload, Viewer,
+};
 pub use folder::Folder;
 pub use journal::Journal;
 pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers};
@@ -27,7 +31,6 @@ pub use messages::{
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 
-use files::{amended_size, check_size};
 use std::{fmt, io};
 
 /// What a store could not do.

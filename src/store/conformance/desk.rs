@@ -1,8 +1,9 @@
 //! Where tests redeem tickets and wait for what they say.
 
-use crate::store::{Pending, Receipt, StoreError};
+use crate::budget::Budget;
+use crate::store::{FileError, Pending, PendingFile, Published, Receipt, StoreError};
 use crate::ticket::{Redeemed, Redeemer, Ticket};
-use crate::wire::{Answer, Code, Datum, Refusal, Reply, RoomName};
+use crate::wire::{Answer, Code, Datum, FileName, Refusal, Reply, RoomName};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,15 @@ pub(crate) struct Told {
     pub(crate) slot: u64,
     /// The receipt, or the code of the refusal.
     pub(crate) receipt: Result<Receipt, Code>,
+}
+
+/// What a ticket for a file said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ToldFile {
+    /// Which request it answered.
+    pub(crate) slot: u64,
+    /// What was published, or a code for what went wrong.
+    pub(crate) outcome: Result<Published, Code>,
 }
 
 impl Desk {
@@ -67,6 +77,13 @@ impl Desk {
         Told { slot, receipt }
     }
 
+    /// The next file published with [`pending_file`].
+    pub(crate) fn told_file(&self) -> ToldFile {
+        let Redeemed { slot, answer, .. } = self.next();
+        let outcome = answer.map_err(|refusal| refusal.code).map(read_file);
+        ToldFile { slot, outcome }
+    }
+
     /// Whether no ticket is waiting to be looked at.
     pub(crate) fn is_empty(&self) -> bool {
         self.receiver.is_empty()
@@ -99,5 +116,82 @@ fn tell(_: RoomName, receipt: Result<Receipt, &StoreError>) -> Answer {
         Err(StoreError::NoSpace) => Err(Refusal::new(Code::NoSpace, "")),
         // A code that no dropped ticket has.
         Err(_) => Err(Refusal::new(Code::GoingAway, "")),
+    }
+}
+
+/// A wait for a file to be published, to be answered at `desk`.
+pub(crate) fn pending_file(desk: &Arc<Desk>, slot: u64) -> PendingFile {
+    PendingFile {
+        ticket: desk.ticket(slot),
+        answer: tell_file,
+        charge: Budget::new(1).charge(),
+    }
+}
+
+/// A code that no dropped ticket has, for each way in which a file can fail.
+fn code(error: &FileError) -> Code {
+    match error {
+        FileError::Store(StoreError::NoSpace) => Code::NoSpace,
+        FileError::Store(_) => Code::GoingAway,
+        FileError::Conflict { .. } => Code::Conflict,
+        FileError::FencedOut => Code::Busy,
+        FileError::DigestMismatch { .. } => Code::DigestMismatch,
+        FileError::WrongSize { .. } => Code::BadFrame,
+        FileError::Changed => Code::UnknownType,
+        FileError::NotFound => Code::NotFound,
+        FileError::Forbidden => Code::Forbidden,
+        FileError::Quota => Code::Quota,
+    }
+}
+
+fn tell_file(published: Result<Published, &FileError>) -> Answer {
+    let published = published.map_err(|error| Refusal::new(code(error), error.to_string()))?;
+    let post = published.post.as_ref();
+    Ok(Reply::new()
+        .with("name", published.name.into_string())
+        .with("size", published.size)
+        .with("digest", published.digest.map(|digest| digest.to_string()))
+        .with("durable", published.durable)
+        .with("duplicate", published.duplicate)
+        .with("room", published.room.map(RoomName::into_string))
+        .with("seq", post.map(|post| post.seq))
+        .with("prev", post.map(|post| post.prev))
+        .with("time", post.map(|post| post.time))
+        .with("again", post.map(|post| post.duplicate)))
+}
+
+/// Reads back what [`tell_file`] wrote.
+fn read_file(reply: Reply) -> Published {
+    let [name, size, digest, durable, duplicate, room, post @ ..] = &reply.fields[..] else {
+        panic!("{reply:?}")
+    };
+    let text = |datum: &Datum| match datum {
+        Datum::Text(text) => Some(text.to_string()),
+        _ => None,
+    };
+    Published {
+        name: FileName::new(text(&name.1).unwrap()).unwrap(),
+        size: match size.1 {
+            Datum::Number(size) => size,
+            _ => panic!("{size:?}"),
+        },
+        digest: text(&digest.1).map(|digest| digest.parse().unwrap()),
+        durable: durable.1 == Datum::Flag(true),
+        duplicate: duplicate.1 == Datum::Flag(true),
+        room: text(&room.1).map(|room| RoomName::new(room).unwrap()),
+        post: match post {
+            [
+                (_, Datum::Number(seq)),
+                (_, Datum::Number(prev)),
+                (_, Datum::Time(time)),
+                (_, Datum::Flag(duplicate)),
+            ] => Some(Receipt {
+                seq: *seq,
+                prev: *prev,
+                time: *time,
+                duplicate: *duplicate,
+            }),
+            _ => None,
+        },
     }
 }

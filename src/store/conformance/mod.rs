@@ -5,8 +5,8 @@ mod desk;
 mod files;
 mod messages;
 
-pub(crate) use desk::{Desk, Told, pending};
-pub(crate) use files::{FilesUnderTest, files_conform};
+pub(crate) use desk::{Desk, Told, pending, pending_file};
+pub(crate) use files::{FilesUnderTest, files_conform, published, wanted};
 pub(crate) use messages::{Kept, MessagesUnderTest, message, messages_conform};
 
 /// The suites' own checks, for the macros that turn them into tests.

@@ -9,11 +9,15 @@ mod leftovers;
 mod upload;
 
 use super::directory::Directory;
-use super::{Files, NewFile, StoreError, Upload};
+use super::{
+    FileError, FilePage, FileWitness, Files, ListQuery, NewFile, Offset, PartialId, StoreError,
+    StoredFile, Upload, Viewer,
+};
 use crate::time::Random;
+use crate::wire::{Digest, FileName};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use upload::FolderUpload;
 
 /// Where published files are.
@@ -39,6 +43,7 @@ struct Shared {
     fenced: AtomicBool,
     /// Whether it was already said that space can't be reserved here.
     unreserved: AtomicBool,
+    witness: OnceLock<Arc<dyn FileWitness>>,
 }
 
 impl Folder {
@@ -66,6 +71,7 @@ impl Folder {
                 random,
                 fenced: AtomicBool::new(false),
                 unreserved: AtomicBool::new(false),
+                witness: OnceLock::new(),
             }),
             notes,
         })
@@ -79,19 +85,49 @@ impl Folder {
 }
 
 impl Files for Folder {
-    fn begin(&self, file: NewFile) -> Result<Box<dyn Upload>, StoreError> {
+    fn begin(&self, file: NewFile) -> Result<Box<dyn Upload>, FileError> {
+        if file.offset > 0 {
+            return Err(FileError::Conflict { offset: 0 });
+        }
         if file.durable && self.shared.fenced.load(Ordering::Acquire) {
-            return Err(StoreError::Fenced);
+            return Err(StoreError::Fenced.into());
         }
         Ok(Box::new(FolderUpload::begin(&self.shared, file)?))
     }
+
+    fn offset(&self, _: &PartialId) -> Result<Offset, FileError> {
+        Err(unsupported())
+    }
+
+    fn open(&self, _: &FileName, _: &Viewer, _: Option<Digest>) -> Result<StoredFile, FileError> {
+        Err(unsupported())
+    }
+
+    fn list(&self, _: &ListQuery) -> Result<FilePage, FileError> {
+        Err(unsupported())
+    }
+
+    fn remove(&self, _: &FileName, _: &Viewer) -> Result<(), FileError> {
+        Err(unsupported())
+    }
+
+    fn observe(&self, witness: Arc<dyn FileWitness>) {
+        // Only the first counts.
+        let _ = self.shared.witness.set(witness);
+    }
+
+    fn close(&self) {}
+}
+
+fn unsupported() -> FileError {
+    std::io::Error::from(std::io::ErrorKind::Unsupported).into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::conformance::{FilesUnderTest, files_conform};
-    use crate::wire::FileName;
+    use crate::store::conformance::{FilesUnderTest, files_conform, published};
+    use crate::wire::Code;
     use std::collections::BTreeMap;
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -138,10 +174,8 @@ mod tests {
 
     fn wanted(size: u64) -> NewFile {
         NewFile {
-            name: FileName::new("a").unwrap(),
             size: Some(size),
-            owner: None,
-            durable: true,
+            ..NewFile::named(FileName::new("a").unwrap())
         }
     }
 
@@ -150,7 +184,10 @@ mod tests {
         let home = Home::open();
         for size in [1 << 60, u64::MAX] {
             let refused = home.folder.begin(wanted(size)).map(drop);
-            assert!(matches!(refused, Err(StoreError::NoSpace)), "{size}");
+            assert!(
+                matches!(refused, Err(FileError::Store(StoreError::NoSpace))),
+                "{size}"
+            );
         }
         assert_eq!(home.under_way(), 0);
     }
@@ -170,7 +207,7 @@ mod tests {
     #[test]
     fn incoming_is_private_and_published_files_are_not() {
         let home = Home::open();
-        home.folder.begin(wanted(0)).unwrap().publish().unwrap();
+        published(home.folder.begin(wanted(0)).unwrap()).unwrap();
         let mode = |name: &str| {
             let path = home.home.path().join(UPLOADS).join(name);
             fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -183,7 +220,7 @@ mod tests {
     #[test]
     fn a_start_clears_what_a_crash_left_and_keeps_what_was_published() {
         let Home { folder, home } = Home::open();
-        folder.begin(wanted(0)).unwrap().publish().unwrap();
+        published(folder.begin(wanted(0)).unwrap()).unwrap();
         let mut upload = folder.begin(wanted(9)).unwrap();
         upload.write(b"12345").unwrap();
         // Not dropped, as in a crash.
@@ -202,7 +239,7 @@ mod tests {
         let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::os::unix::fs::symlink(other.path(), home.path().join(UPLOADS)).unwrap();
         let folder = Folder::open(home.path(), Random::system()).unwrap();
-        folder.begin(wanted(0)).unwrap().publish().unwrap();
+        published(folder.begin(wanted(0)).unwrap()).unwrap();
         assert!(other.path().join("a").exists());
 
         fs::remove_dir(other.path().join(INCOMING)).unwrap();
@@ -215,14 +252,14 @@ mod tests {
         let home = Home::open();
         let upload = home.folder.begin(wanted(0)).unwrap();
         home.folder.shared.fenced.store(true, Ordering::Release);
-        assert!(matches!(upload.publish(), Err(StoreError::Fenced)));
+        assert_eq!(published(upload), Err(Code::GoingAway));
         let refused = home.folder.begin(wanted(0)).map(drop);
-        assert!(matches!(refused, Err(StoreError::Fenced)));
+        assert!(matches!(refused, Err(FileError::Store(StoreError::Fenced))));
         let hasty = NewFile {
             durable: false,
             ..wanted(0)
         };
-        assert!(home.folder.begin(hasty).unwrap().publish().is_ok());
+        assert!(published(home.folder.begin(hasty).unwrap()).is_ok());
         assert_eq!((home.under_way(), home.published().len()), (0, 1));
     }
 }

@@ -4,7 +4,9 @@ use super::leftovers::partial_name;
 use super::{INCOMING, Shared, UPLOADS};
 use crate::store::beside::beside;
 use crate::store::directory::Access;
-use crate::store::{NewFile, Published, StoreError, Upload, amended_size, check_size};
+use crate::store::files::{amended_size, check_size};
+use crate::store::{Arrival, FileError, NewFile, PendingFile, Published, StoreError, Upload};
+use crate::ticket::redeem_all;
 use crate::wire::FileName;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs};
 use rustix::io::Errno;
@@ -88,7 +90,7 @@ impl FolderUpload {
     }
 
     /// A copy with `front` in the place of the first `skip` bytes.
-    fn copy(&mut self, skip: u64, front: &[u8]) -> Result<Self, StoreError> {
+    fn copy(&mut self, skip: u64, front: &[u8]) -> Result<Self, FileError> {
         let size = Some(amended_size(self.written, skip, front)?);
         let wanted = NewFile {
             size,
@@ -146,7 +148,7 @@ impl FolderUpload {
 }
 
 impl Upload for FolderUpload {
-    fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
+    fn write(&mut self, piece: &[u8]) -> Result<(), FileError> {
         if let Err(error) = self.file.write_all(piece) {
             self.lost = true;
             return Err(error.into());
@@ -163,7 +165,7 @@ impl Upload for FolderUpload {
         Ok(())
     }
 
-    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), StoreError> {
+    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), FileError> {
         self.wanted.name = name;
         if skip == 0 && front.is_empty() {
             return Ok(());
@@ -181,14 +183,34 @@ impl Upload for FolderUpload {
         }
     }
 
-    fn publish(mut self: Box<Self>) -> Result<Published, StoreError> {
+    fn publish(mut self: Box<Self>, pending: PendingFile) {
+        let outcome = self.settled();
+        let answer = match outcome {
+            Ok(published) => {
+                self.tell(&published);
+                (pending.answer)(Ok(published))
+            }
+            Err(error) => (pending.answer)(Err(&error)),
+        };
+        drop(self);
+        redeem_all([(pending.ticket, answer)]);
+    }
+
+    fn suspend(self: Box<Self>) -> u64 {
+        // Nothing is kept without a record of it.
+        0
+    }
+}
+
+impl FolderUpload {
+    fn settled(&mut self) -> Result<Published, FileError> {
         check_size(self.wanted.size, self.written)?;
         if self.lost {
-            return Err(StoreError::Io(io::Error::other("a part of it was lost")));
+            return Err(io::Error::other("a part of it was lost").into());
         }
         if self.wanted.durable {
             if self.shared.fenced.load(Ordering::Acquire) {
-                return Err(StoreError::Fenced);
+                return Err(StoreError::Fenced.into());
             }
             self.file.sync_data()?;
         }
@@ -203,7 +225,23 @@ impl Upload for FolderUpload {
         Ok(Published {
             name,
             size: self.written,
+            digest: None,
+            durable: self.wanted.durable,
+            duplicate: false,
+            room: None,
+            post: None,
         })
+    }
+
+    fn tell(&self, published: &Published) {
+        if let Some(witness) = self.shared.witness.get() {
+            witness.published(&[Arrival {
+                name: published.name.clone(),
+                size: published.size,
+                owner: self.wanted.owner.clone(),
+                personal: false,
+            }]);
+        }
     }
 }
 

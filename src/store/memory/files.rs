@@ -1,21 +1,100 @@
-//! Files in memory, with a bound on their bytes so that a full disk can be played.
+//! Files in memory, with a bound on their bytes so that a full disk can be played. What is written
+//! counts as durable at once.
+//!
+//! One upload is in `upload`.
 
-use crate::store::beside::beside;
-use crate::store::{Files, NewFile, Published, StoreError, Upload, amended_size, check_size};
-use crate::wire::FileName;
+use super::MemoryMessages;
+use super::upload::MemoryUpload;
+use crate::store::digester::Digester;
+use crate::store::{
+    Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
+    PartialId, Published, StoreError, StoredFile, Upload, Viewer,
+};
+use crate::time::Clock;
+use crate::wire::{Digest, FileName, Key, RoomName, UserName};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 /// A store of files in memory.
 #[derive(Debug, Clone)]
-pub struct MemoryFiles(Arc<Mutex<State>>);
+pub struct MemoryFiles(Arc<Shared>);
 
+/// What the store and its uploads share.
 #[derive(Debug)]
-struct State {
-    published: BTreeMap<FileName, Vec<u8>>,
-    free: u64,
-    under_way: usize,
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) witness: OnceLock<Arc<dyn FileWitness>>,
+    /// Where files are posted. Its lock is taken while `state` is held, never the other way round.
+    pub(super) messages: Option<Arc<MemoryMessages>>,
+    pub(super) state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) published: BTreeMap<FileName, Stored>,
+    pub(super) partials: HashMap<PartialId, Partial>,
+    pub(super) keys: HashMap<Scope, Published>,
+    /// How many bytes there is still space for.
+    pub(super) free: u64,
+    /// Uploads under way that can't be resumed.
+    pub(super) under_way: usize,
+    /// How many uploads have begun; tells which one a partial belongs to.
+    pub(super) begun: u64,
+    pub(super) closed: bool,
+}
+
+/// What makes a key one: who used it (all guests together are one), where, and the key itself.
+pub(super) type Scope = (Option<UserName>, Option<RoomName>, Key);
+
+/// A published file.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) content: Arc<[u8]>,
+    pub(super) asked: FileName,
+    pub(super) digest: Option<Digest>,
+    /// Whoever sent it, the first one first.
+    pub(super) owners: Vec<Option<UserName>>,
+    pub(super) reader: Option<String>,
+    pub(super) time: SystemTime,
+}
+
+/// What has come of a file that can be resumed.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) content: Vec<u8>,
+    /// The upload that may write to it; all others are fenced out.
+    pub(super) writer: u64,
+}
+
+impl State {
+    /// The file that is the same as the one wanted, if it is published and may be told of.
+    pub(super) fn same(
+        &self,
+        asked: &FileName,
+        size: u64,
+        digest: Digest,
+        reader: Option<&str>,
+    ) -> Option<FileName> {
+        let is_same = |stored: &Stored| {
+            stored.asked == *asked
+                && stored.content.len() as u64 == size
+                && stored.digest == Some(digest)
+                && (stored.reader.is_none() || stored.reader.as_deref() == reader)
+        };
+        let mut published = self.published.iter();
+        let found = published.find(|(_, stored)| is_same(stored));
+        found.map(|(name, _)| name.clone())
+    }
+
+    fn seen(&self, name: &FileName, viewer: &Viewer) -> Result<&Stored, FileError> {
+        let stored = self.published.get(name);
+        stored
+            .filter(|stored| viewer.sees(stored.reader.as_deref()))
+            .ok_or(FileError::NotFound)
+    }
 }
 
 impl Default for MemoryFiles {
@@ -34,114 +113,160 @@ impl MemoryFiles {
     /// An empty store that is full once its files have `bytes` bytes together.
     #[must_use]
     pub fn with_space(bytes: u64) -> Self {
-        Self(Arc::new(Mutex::new(State {
-            published: BTreeMap::new(),
-            free: bytes,
-            under_way: 0,
-        })))
+        Self::build(bytes, Clock::system(), None)
+    }
+
+    /// An empty store without a bound that posts to `messages` and takes the time from `clock`.
+    #[must_use]
+    pub fn posting_to(messages: Arc<MemoryMessages>, clock: Clock) -> Self {
+        Self::build(u64::MAX, clock, Some(messages))
+    }
+
+    fn build(free: u64, clock: Clock, messages: Option<Arc<MemoryMessages>>) -> Self {
+        let state = State {
+            free,
+            ..State::default()
+        };
+        Self(Arc::new(Shared {
+            clock,
+            witness: OnceLock::new(),
+            messages,
+            state: Mutex::new(state),
+        }))
     }
 
     /// Every published file's name, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         state.published.keys().map(ToString::to_string).collect()
     }
 
     /// The bytes of the file published as `name`.
     #[must_use]
     pub fn content(&self, name: &str) -> Option<Vec<u8>> {
-        self.0.lock().published.get(name).cloned()
+        let state = self.0.state.lock();
+        (state.published.get(name)).map(|stored| stored.content.to_vec())
     }
 
-    /// How many uploads have begun and are neither published nor dropped.
+    /// How many uploads have left something that isn't published.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.0.lock().under_way
+        let state = self.0.state.lock();
+        state.under_way + state.partials.len()
     }
 }
 
 impl Files for MemoryFiles {
-    fn begin(&self, file: NewFile) -> Result<Box<dyn Upload>, StoreError> {
-        let mut state = self.0.lock();
-        let reserved = file.size.unwrap_or(0);
-        state.free = (state.free.checked_sub(reserved)).ok_or(StoreError::NoSpace)?;
-        state.under_way += 1;
-        Ok(Box::new(MemoryUpload {
-            state: Arc::clone(&self.0),
-            file,
-            content: Vec::new(),
-            charged: reserved,
-            lost: false,
-            published: false,
-        }))
+    fn begin(&self, file: NewFile) -> Result<Box<dyn Upload>, FileError> {
+        Ok(Box::new(MemoryUpload::begin(&self.0, file)?))
     }
-}
 
-/// One upload; on drop it gives back what it was charged.
-struct MemoryUpload {
-    state: Arc<Mutex<State>>,
-    file: NewFile,
-    content: Vec<u8>,
-    charged: u64,
-    /// Whether a write was refused, so that it can't become whole any more.
-    lost: bool,
-    published: bool,
-}
-
-impl Upload for MemoryUpload {
-    fn write(&mut self, piece: &[u8]) -> Result<(), StoreError> {
-        let wanted = (self.content.len() + piece.len()) as u64;
-        let more = wanted.saturating_sub(self.charged);
-        let mut state = self.state.lock();
-        let Some(free) = state.free.checked_sub(more) else {
-            self.lost = true;
-            return Err(StoreError::NoSpace);
+    fn offset(&self, partial: &PartialId) -> Result<Offset, FileError> {
+        let state = self.0.state.lock();
+        let published = state.same(&partial.name, partial.size, partial.digest, None);
+        let here = state.partials.get(partial);
+        let bytes = match &published {
+            Some(_) => partial.size,
+            None => here.map_or(0, |partial| partial.content.len() as u64),
         };
-        state.free = free;
-        drop(state);
-        self.charged += more;
-        self.content.extend_from_slice(piece);
-        Ok(())
+        Ok(Offset { bytes, published })
     }
 
-    fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), StoreError> {
-        let size = amended_size(self.content.len() as u64, skip, front)?;
-        let rest = self.content.split_off(skip as usize);
-        self.content = [front, &rest].concat();
-        self.file.name = name;
-        self.file.size = self.file.size.map(|_| size);
-        Ok(())
-    }
-
-    fn publish(mut self: Box<Self>) -> Result<Published, StoreError> {
-        let size = self.content.len() as u64;
-        check_size(self.file.size, size)?;
-        if self.lost {
-            return Err(StoreError::NoSpace);
+    fn open(
+        &self,
+        name: &FileName,
+        viewer: &Viewer,
+        expected: Option<Digest>,
+    ) -> Result<StoredFile, FileError> {
+        let state = self.0.state.lock();
+        let stored = state.seen(name, viewer)?;
+        if let Some(expected) = expected {
+            let mut digester = Digester::new(expected.algorithm);
+            digester.read(&mut &*stored.content, u64::MAX)?;
+            if digester.finish() != expected {
+                return Err(FileError::Changed);
+            }
         }
-        let content = std::mem::take(&mut self.content);
-        let mut state = self.state.lock();
-        let asked = &self.file.name;
-        let name = if state.published.contains_key(asked) {
-            let taken = |name: &FileName| Ok(state.published.contains_key(name));
-            beside(asked, 1, taken)?.0
-        } else {
-            asked.clone()
+        Ok(StoredFile {
+            name: name.clone(),
+            size: stored.content.len() as u64,
+            digest: expected.or(stored.digest),
+            content: Content::Bytes(Arc::clone(&stored.content)),
+        })
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<FilePage, FileError> {
+        let state = self.0.state.lock();
+        // Names that begin with the prefix stand together, so the first other one is the end.
+        let from = match &query.after {
+            Some(after) if after.as_str() >= query.prefix.as_str() => {
+                Bound::Excluded(after.as_str())
+            }
+            _ => Bound::Included(query.prefix.as_str()),
         };
-        state.published.insert(name.clone(), content);
-        drop(state);
-        self.published = true;
-        Ok(Published { name, size })
+        let found = state.published.range::<str, _>((from, Bound::Unbounded));
+        let mut page = FilePage::default();
+        for (name, stored) in found {
+            if !name.as_str().starts_with(&query.prefix) {
+                break;
+            }
+            if !query.viewer.sees(stored.reader.as_deref()) {
+                continue;
+            }
+            if page.files.len() >= query.limit {
+                page.more = true;
+                break;
+            }
+            page.files.push(Listed {
+                name: name.clone(),
+                size: stored.content.len() as u64,
+                digest: stored.digest,
+                owner: stored.owners.first().cloned().flatten(),
+                time: stored.time,
+            });
+        }
+        Ok(page)
+    }
+
+    fn remove(&self, name: &FileName, viewer: &Viewer) -> Result<(), FileError> {
+        let mut state = self.0.state.lock();
+        let stored = state.published.get_mut(name).ok_or(FileError::NotFound)?;
+        let owns = |owner: &Option<UserName>| owner.is_some() && *owner == viewer.user;
+        if viewer.admin {
+            stored.owners.clear();
+        } else if stored.owners.iter().any(owns) {
+            stored.owners.retain(|owner| !owns(owner));
+        } else if viewer.sees(stored.reader.as_deref()) {
+            return Err(FileError::Forbidden);
+        } else {
+            return Err(FileError::NotFound);
+        }
+        if stored.owners.is_empty() {
+            let bytes = stored.content.len() as u64;
+            state.published.remove(name);
+            state.free = state.free.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    fn observe(&self, witness: Arc<dyn FileWitness>) {
+        // Only the first counts.
+        let _ = self.0.witness.set(witness);
+    }
+
+    fn close(&self) {
+        self.0.state.lock().closed = true;
     }
 }
 
-impl Drop for MemoryUpload {
-    fn drop(&mut self) {
-        let mut state = self.state.lock();
-        state.under_way -= 1;
-        if !self.published {
-            state.free += self.charged;
+impl Shared {
+    /// Refuses what comes after the end.
+    pub(super) fn check_open(state: &State) -> Result<(), FileError> {
+        if state.closed {
+            Err(StoreError::Fenced.into())
+        } else {
+            Ok(())
         }
     }
 }
@@ -149,7 +274,8 @@ impl Drop for MemoryUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::conformance::{FilesUnderTest, files_conform};
+    use crate::store::conformance::{FilesUnderTest, files_conform, published, wanted};
+    use crate::wire::Code;
 
     impl FilesUnderTest for MemoryFiles {
         fn open() -> Self {
@@ -177,28 +303,21 @@ mod tests {
 
     #[test]
     fn a_full_store_refuses_and_heals() {
+        let no_space = |error| matches!(error, FileError::Store(StoreError::NoSpace));
         let store = MemoryFiles::with_space(10);
-        let file = |size| NewFile {
-            name: FileName::new("a").unwrap(),
-            size,
-            owner: None,
-            durable: true,
-        };
-        assert!(matches!(
-            store.begin(file(Some(11))),
-            Err(StoreError::NoSpace)
-        ));
-        let reserved = store.begin(file(Some(8))).unwrap();
-        let mut upload = store.begin(file(None)).unwrap();
+        let begin = |size| store.begin(wanted("a", size, true));
+        assert!(no_space(begin(Some(11)).map(drop).unwrap_err()));
+        let reserved = begin(Some(8)).unwrap();
+        let mut upload = begin(None).unwrap();
         assert!(upload.write(b"ab").is_ok());
-        assert!(matches!(upload.write(b"c"), Err(StoreError::NoSpace)));
+        assert!(no_space(upload.write(b"c").unwrap_err()));
         drop(reserved);
         // Its end is missing, though there would be space now.
-        assert!(matches!(upload.publish(), Err(StoreError::NoSpace)));
-        let mut upload = store.begin(file(Some(3))).unwrap();
+        assert_eq!(published(upload), Err(Code::NoSpace));
+        let mut upload = begin(Some(3)).unwrap();
         upload.write(b"abc").unwrap();
-        assert_eq!(upload.publish().unwrap().size, 3);
-        assert!(store.begin(file(Some(8))).is_err());
-        assert!(store.begin(file(Some(7))).is_ok());
+        assert_eq!(published(upload).unwrap().size, 3);
+        assert!(begin(Some(8)).is_err());
+        assert!(begin(Some(7)).is_ok());
     }
 }

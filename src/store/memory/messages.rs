@@ -46,6 +46,21 @@ impl MemoryMessages {
     pub fn stored(&self) -> Vec<Message> {
         self.state.lock().stored.clone()
     }
+
+    /// Keeps `message` and tells the witness.
+    pub(super) fn keep(&self, message: NewMessage) -> Result<Receipt, StoreError> {
+        let mut state = self.state.lock();
+        let receipt = state.admit(&message, &self.clock)?;
+        if !receipt.duplicate {
+            let message = message.kept(&receipt);
+            state.stored.push(message.message.clone());
+            if let Some(witness) = self.witness.get() {
+                // Under the lock, for the order of the seqs.
+                witness.kept(vec![message]);
+            }
+        }
+        Ok(receipt)
+    }
 }
 
 impl State {
@@ -67,23 +82,7 @@ impl State {
 impl Messages for MemoryMessages {
     fn post(&self, message: NewMessage, pending: Option<Pending>) {
         let room = message.room.clone();
-        let mut state = self.state.lock();
-        let receipt = state.admit(&message, &self.clock);
-        let mut kept = Vec::new();
-        if let Ok(receipt) = &receipt
-            && !receipt.duplicate
-        {
-            let message = message.kept(receipt);
-            state.stored.push(message.message.clone());
-            kept.push(message);
-        }
-        if let Some(witness) = self.witness.get()
-            && !kept.is_empty()
-        {
-            // Under the lock, for the order of the seqs.
-            witness.kept(kept);
-        }
-        drop(state);
+        let receipt = self.keep(message);
         // Redeemed without the lock: the redeemer may post again.
         if let Some(pending) = pending {
             let answer = (pending.answer)(room, receipt.as_ref().cloned());

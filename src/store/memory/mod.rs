@@ -3,6 +3,7 @@
 
 mod files;
 mod messages;
+mod upload;
 mod users;
 
 pub use files::MemoryFiles;

@@ -11,9 +11,9 @@ use gatepost::conversation::framed::FramedServing;
 use gatepost::conversation::{Serving, Step};
 use gatepost::dispatch;
 use gatepost::gate::Gate;
-use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Show, Sink, watch};
+use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Show, Sink, watch, watch_files};
 use gatepost::session::{Role, Session};
-use gatepost::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers, Messages, Secret};
+use gatepost::store::{Account, Files, MemoryFiles, MemoryMessages, MemoryUsers, Messages, Secret};
 use gatepost::ticket::{Redeemed, Redeemer};
 use gatepost::time::{Clock, Random};
 use gatepost::wire::{Answer, Expect, Header, Id, Refusal, UserName};
@@ -60,11 +60,13 @@ fn furnish(setup: &Setup) -> House {
     let random = Random::seeded(1);
     let users = MemoryUsers::new(setup.accounts.iter().map(account));
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (Arc::new(Hidden), Arc::default());
-    let messages = MemoryMessages::new(clock.clone(), &random);
+    let messages = Arc::new(MemoryMessages::new(clock.clone(), &random));
     messages.observe(watch(&show, &counters));
+    let files = MemoryFiles::posting_to(Arc::clone(&messages), clock.clone());
+    files.observe(watch_files(&show, &counters));
     House {
-        messages: Arc::new(messages),
-        files: Arc::new(MemoryFiles::new()),
+        messages,
+        files: Arc::new(files),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
         show,
         budget: Budget::new(limits.max_buffers),
