@@ -3,7 +3,7 @@
 //!
 //! The only crossing between untyped and typed; what a request does is left to the handlers.
 
-use crate::handler::{Body, Call, Cost, HANDLERS, Handler, Outcome, Sink};
+use crate::handler::{Body, Call, Cost, HANDLERS, Handler, Outcome, Overlap, Sink};
 use crate::wire::{Code, Expect, Fields, Header, Refusal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -37,6 +37,13 @@ pub fn expect(handler: Option<&dyn Handler>, header: &Header) -> Expect {
 #[must_use]
 pub fn cost(handler: Option<&dyn Handler>) -> Cost {
     handler.map_or(Cost::Quick, |handler| handler.spec().cost)
+}
+
+/// Which earlier requests may still wait for their answers when `handler`'s begin. An unknown type
+/// is refused at once and does nothing.
+#[must_use]
+pub fn overlap(handler: Option<&dyn Handler>) -> Overlap {
+    handler.map_or(Overlap::Posts, |handler| handler.spec().overlap)
 }
 
 /// Begins a request: preconditions first, then the handler.

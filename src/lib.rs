@@ -26,8 +26,9 @@
 //! sleep in the queue. What may block (files, password hashes) runs on as many workers as leave
 //! some free, and who finds no room waits parked.
 //!
-//! A handler returns an *outcome*: a reply, a sink that wants the body, or that it took a *ticket*,
-//! which whoever finishes the work redeems. So a message that waits for its sync holds no worker:
+//! A handler returns an *outcome*: a reply, perhaps with a *source* that its body is read from while
+//! the peer takes it, a *sink* that wants the request's body, or that it took a *ticket*, which
+//! whoever finishes the work redeems. So a message that waits for its sync holds no worker:
 //! the journal thread commits all that waits and redeems the tickets together.
 //!
 //! # What is true everywhere

@@ -20,7 +20,7 @@ pub mod upload;
 pub use talking::{BrokenOff, Talking, Turn, Unsayable};
 pub use text::TextDecoder;
 
-use crate::wire::{Answer, Expect, Fields, Header, Id, Refusal};
+use crate::wire::{Answer, Expect, Fields, Header, Id, Refusal, Reply};
 use std::time::Duration;
 
 /// The serving side of a conversation.
@@ -95,6 +95,26 @@ pub trait Serving: Send {
 
     /// Appends the answer to the request `id` to `out`; without an id nothing is said.
     fn answer(&mut self, id: Option<&Id>, answer: &Answer, out: &mut Vec<u8>);
+
+    /// Appends what stands before the body of `bytes` bytes that answers the request `id` besides
+    /// `reply`. `true` if that body is to follow, in pieces.
+    fn answer_header(
+        &mut self,
+        id: Option<&Id>,
+        reply: &Reply,
+        bytes: u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let _ = (id, reply, bytes, out);
+        false
+    }
+
+    /// Appends what stands before the next piece of a body of which `left` bytes are left, more than
+    /// 0, and says how many of them are that piece.
+    fn open_piece(&mut self, left: u64, out: &mut Vec<u8>) -> u64 {
+        let _ = out;
+        left
+    }
 
     /// Appends the last word to a peer whose stream is broken.
     fn last_word(&self, refusal: &Refusal, out: &mut Vec<u8>) {

@@ -1,6 +1,6 @@
 //! `bot`: a text, and what a bot says to it.
 
-use super::{Body, Call, Cost, Handler, Outcome, Spec, TextSink};
+use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, TextSink};
 use crate::bot;
 use crate::session::Role;
 use crate::wire::{Code, Fields, Refusal, Reply};
@@ -16,7 +16,7 @@ impl Handler for Bot {
             cost: Cost::Quick,
             role: Role::Guest,
             before_login: false,
-            overlaps: false,
+            overlap: Overlap::None,
         }
     }
 

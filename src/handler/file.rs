@@ -4,7 +4,7 @@
 //! Digests, resuming, keys and posting to a room are not served yet: whoever asks for them is
 //! refused rather than left to believe in them.
 
-use super::{Ack, Body, Call, Cost, Handler, Outcome, Sink, Spec, refuse_file};
+use super::{Ack, Body, Call, Cost, Handler, Outcome, Overlap, Sink, Spec, refuse_file};
 use crate::session::Role;
 use crate::store::{FileError, Files, NewFile, PendingFile, Published, Upload};
 use crate::wire::{Answer, Code, Datum, Fields, FileName, Refusal, Reply};
@@ -37,7 +37,7 @@ impl Handler for File {
             cost: Cost::Blocking,
             role: Role::Guest,
             before_login: false,
-            overlaps: false,
+            overlap: Overlap::None,
         }
     }
 

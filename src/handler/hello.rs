@@ -1,6 +1,6 @@
 //! `hello`: what the server is, what it speaks and what it allows.
 
-use super::{Body, Call, Cost, Handler, Outcome, Spec};
+use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
 use crate::config::LoginPolicy;
 use crate::session::Role;
 use crate::wire::{Code, Fields, Refusal, Reply};
@@ -21,7 +21,7 @@ impl Handler for Hello {
             cost: Cost::Quick,
             role: Role::Guest,
             before_login: true,
-            overlaps: false,
+            overlap: Overlap::None,
         }
     }
 

@@ -258,6 +258,11 @@ pub(crate) mod tests {
             match outcome {
                 Outcome::Reply(reply) => Ok(reply),
                 Outcome::Ticket => self.desk.next().answer,
+                Outcome::Source(reply, source) => {
+                    let mut body = vec![0; source.bytes() as usize];
+                    assert_eq!(source.read_at(0, &mut body).unwrap(), body.len());
+                    Ok(reply.with_body(body))
+                }
                 Outcome::Sink(_) => panic!("a sink that ends in a sink"),
             }
         }

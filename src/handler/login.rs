@@ -1,7 +1,7 @@
 //! `login`: who is at the other end from now on. Whether the proof is right, and whether it is time
 //! for another try, is left to [`crate::gate`].
 
-use super::{Body, Call, Cost, Handler, Outcome, Spec};
+use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
 use crate::config::LoginPolicy;
 use crate::gate::{Denied, Gate};
 use crate::session::{Role, Session};
@@ -22,7 +22,7 @@ impl Handler for Login {
             cost: Cost::Hashing,
             role: Role::Guest,
             before_login: true,
-            overlaps: false,
+            overlap: Overlap::None,
         }
     }
 

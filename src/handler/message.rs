@@ -1,7 +1,7 @@
 //! `msg`: a text for a room, shown as it comes and kept by the store of messages. Who reads the
 //! room is left to others.
 
-use super::{Ack, Body, Call, Cost, Handler, Outcome, Spec, TextSink, refuse};
+use super::{Ack, Body, Call, Cost, Handler, Outcome, Overlap, Spec, TextSink, refuse};
 use crate::budget::Charge;
 use crate::session::Role;
 use crate::store::{NewMessage, Pending, Receipt, StoreError};
@@ -30,7 +30,7 @@ impl Handler for Message {
             cost: Cost::Quick,
             role: Role::Guest,
             before_login: false,
-            overlaps: true,
+            overlap: Overlap::Posts,
         }
     }
 

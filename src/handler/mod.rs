@@ -15,11 +15,13 @@ mod login;
 mod message;
 mod ping;
 mod refuse;
+mod source;
 mod text;
 
 pub use ack::Ack;
 pub use house::{Counters, Hidden, House, Show, watch, watch_files};
 pub use refuse::{refuse, refuse_file};
+pub use source::Source;
 pub use text::TextSink;
 
 use crate::session::{Role, Session};
@@ -60,6 +62,31 @@ pub enum Body {
     File,
 }
 
+/// Which requests of one connection may be under way at once. Those of one class take effect in
+/// their order even so; one of another class begins when all that precede it are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It waits for all earlier answers, and all later requests wait for its own.
+    None,
+    /// Posts: the store of messages takes them in the order in which they come.
+    Posts,
+    /// Files: their bodies come one after the other, and they are published in that order. Each
+    /// keeps an open file until then, so that fewer may wait than of posts.
+    Files,
+}
+
+impl Overlap {
+    /// How many requests of this class may wait for their answers.
+    #[must_use]
+    pub const fn window(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Posts => usize::MAX,
+            Self::Files => 64,
+        }
+    }
+}
+
 /// What dispatch must know of a request type before it is handled.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
@@ -73,8 +100,8 @@ pub struct Spec {
     pub role: Role,
     /// Whether it is served before the login that a listener requires.
     pub before_login: bool,
-    /// Whether it may begin while earlier requests of its connection wait for their answers.
-    pub overlaps: bool,
+    /// Which earlier requests of its connection may still wait for their answers when it begins.
+    pub overlap: Overlap,
 }
 
 /// One request type.
@@ -94,6 +121,9 @@ pub trait Handler: Sync {
 pub enum Outcome {
     /// It is answered.
     Reply(Reply),
+    /// It is answered, with a body that is read while the peer takes it. Not for types that
+    /// overlap.
+    Source(Reply, Box<dyn Source>),
     /// The ticket made by [`Call::ticket`] was handed on; who has it answers.
     Ticket,
     /// The body is wanted.
@@ -193,7 +223,7 @@ impl From<Outcome> for Option<Answer> {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Reply(reply) => Some(Ok(reply)),
-            Outcome::Ticket | Outcome::Sink(_) => None,
+            Outcome::Source(..) | Outcome::Ticket | Outcome::Sink(_) => None,
         }
     }
 }

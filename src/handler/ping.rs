@@ -1,6 +1,6 @@
 //! `ping`: is anybody there?
 
-use super::{Body, Call, Cost, Handler, Outcome, Spec};
+use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
 use crate::session::Role;
 use crate::wire::{Fields, Refusal, Reply};
 
@@ -15,7 +15,7 @@ impl Handler for Ping {
             cost: Cost::Quick,
             role: Role::Guest,
             before_login: true,
-            overlaps: true,
+            overlap: Overlap::Posts,
         }
     }
 

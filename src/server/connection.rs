@@ -6,11 +6,12 @@ use super::outbox::Outbox;
 use super::peers::Seat;
 use super::replies::Replies;
 use super::shutdown::Guard;
+use super::source::Delivery;
 use super::wait::Wait;
 use crate::budget::{Budget, Charge};
 use crate::config::Limits;
 use crate::conversation::Serving;
-use crate::handler::{Body, Cost, Handler, Sink};
+use crate::handler::{Body, Cost, Handler, Overlap, Sink};
 use crate::session::Session;
 use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
@@ -119,7 +120,7 @@ pub(super) struct Request {
     pub(super) cost: Cost,
     /// Where the body goes; `None` when it is thrown away.
     pub(super) sink: Option<Box<dyn Sink>>,
-    pub(super) overlaps: bool,
+    pub(super) overlap: Overlap,
     /// Whether its bytes are a file's, whose pace is judged by progress only.
     pub(super) is_file: bool,
 }
@@ -173,9 +174,11 @@ pub(super) struct Inside {
     pub(super) concludes: bool,
     /// Stands for what the conversation keeps.
     pub(super) kept: Charge,
-    /// Whether a request is owed its answer that no later one may overlap.
-    pub(super) barrier: bool,
+    /// What the requests that wait for their answers are, all of one class; `None` if none do.
+    pub(super) owed: Option<Overlap>,
     pub(super) outbox: Outbox,
+    /// The body that follows what is in the outbox. Nothing comes between.
+    pub(super) delivery: Option<Delivery>,
     pub(super) last_word: Option<Refusal>,
     /// Whether the socket may have something to read.
     pub(super) readable: bool,
@@ -234,8 +237,9 @@ impl Inside {
             asleep: Asleep::default(),
             concludes: false,
             kept: budget.charge(),
-            barrier: false,
+            owed: None,
             outbox,
+            delivery: None,
             last_word: None,
             readable: false,
             ending: false,

@@ -61,6 +61,12 @@ impl Turn<'_> {
             return Ok(None);
         }
         if self.phase == Phase::Cutting {
+            if inside.delivery.is_some() {
+                // Nothing can be said in the middle of a body; that it breaks off says enough.
+                let cut_off = &self.core.house.counters.cut_off;
+                cut_off.fetch_add(1, Ordering::Relaxed);
+                return Ok(Some(self.close(inside)));
+            }
             let is_told = inside.farewell.is_some() || inside.input != Input::Open;
             self.cut_off(inside);
             self.send(inside)?;
@@ -79,7 +85,8 @@ impl Turn<'_> {
             && inside.held.is_none()
             && (inside.pending.is_empty() || inside.conversation.may_rest())
             && inside.asleep.is_empty()
-            && inside.replies.is_empty();
+            && inside.replies.is_empty()
+            && inside.delivery.is_none();
         if !is_idle || inside.input != Input::Open {
             return Ok(None);
         }
@@ -167,6 +174,7 @@ impl Turn<'_> {
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
+        self.drop_delivery(inside);
         tracing::debug!(peer = %inside.session.peer, "closed");
         inside.guards = None;
         inside.stream = None;

@@ -5,7 +5,7 @@ use super::connection::{Held, Input, Inside, Request};
 use super::turn::{Stop, Turn};
 use crate::conversation::Step;
 use crate::dispatch;
-use crate::handler::{Body, Call, Cost, Outcome};
+use crate::handler::{Body, Call, Cost, Outcome, Overlap};
 use crate::wire::{Answer, Code, Expect, Fields, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
 
@@ -90,13 +90,13 @@ impl Turn<'_> {
     fn begin(&mut self, inside: &mut Inside, held: &Held) {
         let Held { header, handler } = held;
         let outcome = self.call(inside, |call| dispatch::begin(*handler, call, header));
-        let overlaps = handler.is_none_or(|handler| handler.spec().overlaps);
+        let overlap = dispatch::overlap(*handler);
         let expect = dispatch::expect(*handler, header);
         let id = header.id.clone();
         let sink = match outcome {
             Ok(Outcome::Sink(sink)) => Some(sink),
             outcome => {
-                self.settle(inside, id.clone(), overlaps, outcome);
+                self.settle(inside, id.clone(), overlap, outcome);
                 None
             }
         };
@@ -107,7 +107,7 @@ impl Turn<'_> {
                 id,
                 cost,
                 sink,
-                overlaps,
+                overlap,
                 is_file,
             });
         }
@@ -159,22 +159,22 @@ impl Turn<'_> {
             return;
         };
         request.sink = None;
-        let (id, overlaps) = (request.id.clone(), request.overlaps);
-        self.settle(inside, id, overlaps, Err(refusal));
+        let (id, overlap) = (request.id.clone(), request.overlap);
+        self.settle(inside, id, overlap, Err(refusal));
     }
 
     fn finish(&mut self, inside: &mut Inside) {
         let Some(Request {
             id,
             sink: Some(sink),
-            overlaps,
+            overlap,
             ..
         }) = inside.request.take()
         else {
             return;
         };
         let outcome = self.call(inside, |call| dispatch::finish(call, sink));
-        self.settle(inside, id, overlaps, outcome);
+        self.settle(inside, id, overlap, outcome);
         self.widen_headers(inside);
     }
 
@@ -195,14 +195,24 @@ impl Turn<'_> {
         &mut self,
         inside: &mut Inside,
         id: Option<Id>,
-        overlaps: bool,
+        overlap: Overlap,
         outcome: Result<Outcome, Refusal>,
     ) {
         let answer: Answer = match outcome {
             Ok(Outcome::Reply(reply)) => Ok(reply),
             Err(refusal) => Err(refusal),
+            Ok(Outcome::Source(reply, source)) => {
+                match self.say_source(inside, id.as_ref(), &reply, source) {
+                    Ok(()) => {
+                        self.core.count(false);
+                        inside.replies.skip();
+                        return;
+                    }
+                    Err(refusal) => Err(refusal),
+                }
+            }
             Ok(Outcome::Ticket | Outcome::Sink(_)) => {
-                inside.barrier |= !overlaps;
+                inside.owed = Some(overlap);
                 inside.replies.owe(id, None);
                 return;
             }

@@ -24,6 +24,7 @@ mod sending;
 mod serving;
 mod shutdown;
 mod socket;
+mod source;
 mod start;
 mod timers;
 mod turn;

@@ -16,35 +16,45 @@ impl Turn<'_> {
     /// none or the socket takes no more: only then does the poller tell when there is room.
     pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
         loop {
-            self.collect(inside);
-            if inside.outbox.is_empty() {
-                return Ok(());
+            if inside.delivery.is_none() {
+                self.collect(inside);
+                if inside.outbox.is_empty() {
+                    return Ok(());
+                }
             }
             if inside.is_muted {
                 inside.outbox.clear();
+                self.drop_delivery(inside);
                 continue;
             }
-            let Some(stream) = &inside.stream else {
-                return Ok(());
-            };
-            inside.was_told = true;
-            match inside.outbox.flush(stream) {
-                Ok(progress) => inside.progress += u64::from(progress),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            match self.transmit(inside) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
                 Err(error) if has_gone(&error) => {
                     // Without its answers. What it had sent by then may still lie here, and is
                     // served: reading finds the end.
                     tracing::debug!(peer = %inside.session.peer, %error, "a peer left unanswered");
                     inside.is_muted = true;
                     inside.readable = true;
-                    continue;
                 }
                 Err(error) => return Err(error),
             }
-            if !inside.outbox.is_empty() {
-                return Ok(());
-            }
         }
+    }
+
+    /// Moves to the socket what is in the outbox, then what is in the source behind it. `false`
+    /// if some of it must wait.
+    fn transmit(&mut self, inside: &mut Inside) -> io::Result<bool> {
+        let Some(stream) = &inside.stream else {
+            return Ok(false);
+        };
+        inside.was_told = true;
+        match inside.outbox.flush(stream) {
+            Ok(progress) => inside.progress += u64::from(progress),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        Ok(inside.outbox.is_empty() && self.deliver(inside)?)
     }
 
     /// Moves answers that may leave to the outbox, as long as it has room.
@@ -68,7 +78,7 @@ impl Turn<'_> {
             }
         }
         if inside.replies.is_empty() {
-            inside.barrier = false;
+            inside.owed = None;
             if let Some(refusal) = inside.last_word.take() {
                 inside.conversation.last_word(&refusal, inside.outbox.end());
             }
@@ -91,6 +101,7 @@ impl Inside {
             && self.asleep.is_empty()
             && self.last_word.is_none()
             && self.replies.is_silent()
+            && self.delivery.is_none()
     }
 
     /// Whether nothing more is served before the peer has read or answers have left.
@@ -102,7 +113,9 @@ impl Inside {
         } else {
             limits.max_outbox
         };
-        self.outbox.len() >= most || self.replies.len() + self.asleep.len() >= self.window
+        self.delivery.is_some()
+            || self.outbox.len() >= most
+            || self.replies.len() + self.asleep.len() >= self.window
     }
 
     /// Until when an answer that is ready is held back, if at all.

@@ -1,9 +1,12 @@
 //! Reading and writing a blocking socket without ever blocking: every call says MSG_DONTWAIT, so
-//! that the descriptor keeps its mode and no worker is held by a peer.
+//! that the descriptor keeps its mode and no worker is held by a peer. Only sendfile(2) knows no such
+//! flag: a stream that it sends to is put into the other mode for as long as that lasts.
 
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use std::io;
 use std::net::TcpStream;
+use std::os::fd::BorrowedFd;
 
 /// Reads what is there into `buffer`: `Ok(0)` is the end of the stream.
 ///
@@ -14,7 +17,7 @@ pub(super) fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize
     loop {
         match rustix::net::recv(stream, &mut *buffer, RecvFlags::DONTWAIT) {
             Ok((received, _)) => return Ok(received),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -29,7 +32,31 @@ pub(super) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
             Ok(sent) => return Ok(sent),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Has the kernel send as much of the `most` bytes at `at` in `file` as the socket takes, without a
+/// copy. The stream must be in non-blocking mode; the disk may still block. `Ok(0)` is the end of the
+/// file.
+///
+/// # Errors
+///
+/// `WouldBlock` when the socket takes nothing, `InvalidInput` or `Unsupported` when the kernel can't
+/// send from this file, or what is wrong with either end.
+pub(super) fn send_file(
+    stream: &TcpStream,
+    file: BorrowedFd<'_>,
+    mut at: u64,
+    most: u64,
+) -> io::Result<u64> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    loop {
+        match rustix::fs::sendfile(stream, file, Some(&mut at), most) {
+            Ok(sent) => return Ok(sent as u64),
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -6,7 +6,9 @@ use super::connection::{Connection, ENDING, Held, INBOX, Input, Inside, PERMIT, 
 use super::core::Core;
 use super::shutdown::Phase;
 use super::socket;
+use super::source::TURN_SOURCE;
 use super::worker::Worker;
+use crate::dispatch;
 use crate::handler::Cost;
 use crate::wire::{Code, Refusal};
 use std::io;
@@ -58,6 +60,8 @@ pub(super) struct Turn<'a> {
     pub(super) phase: Phase,
     pub(super) requests_left: u32,
     bytes_left: usize,
+    /// Bytes of a source that may still be sent in this turn.
+    pub(super) source_left: u64,
 }
 
 /// Serves `connection`, which the caller owns.
@@ -94,6 +98,7 @@ impl<'a> Turn<'a> {
             phase: core.shutdown.phase(),
             requests_left: TURN_REQUESTS,
             bytes_left: TURN_BYTES,
+            source_left: TURN_SOURCE,
         }
     }
 
@@ -162,6 +167,9 @@ impl<'a> Turn<'a> {
             scratch.copy_within(*filled - left..*filled, 0);
             *filled = left;
             self.send(inside)?;
+            if inside.delivery.is_some() && self.source_left == 0 {
+                return Ok(Verdict::Again);
+            }
             if inside.concludes {
                 self.conclude(inside);
             }
@@ -299,7 +307,8 @@ impl<'a> Turn<'a> {
             poller.add(stream, key)?;
             inside.is_registered = true;
         }
-        if !inside.watches_output && !inside.outbox.is_empty() {
+        let has_output = !inside.outbox.is_empty() || inside.delivery.is_some();
+        if !inside.watches_output && has_output {
             poller.watch_output(stream, key)?;
             inside.watches_output = true;
         }
@@ -341,7 +350,8 @@ impl<'a> Turn<'a> {
 impl Inside {
     /// Whether `held` need not wait for earlier answers any more.
     pub(super) fn may_begin(&self, held: &Held) -> bool {
-        let overlaps = held.handler.is_none_or(|handler| handler.spec().overlaps);
-        self.replies.is_empty() || (overlaps && !self.barrier)
+        let overlap = dispatch::overlap(held.handler);
+        self.replies.is_empty()
+            || (self.owed == Some(overlap) && self.replies.len() < overlap.window())
     }
 }

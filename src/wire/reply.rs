@@ -93,17 +93,24 @@ impl Reply {
     /// Appends the reply to the request `id` to `out`: the header's frame and, when the body is
     /// not empty, one frame with it.
     pub fn write(&self, id: &Id, out: &mut Vec<u8>) {
-        frame::write(out, |out| {
-            open(out, id, true);
-            write_fields(out, &self.fields);
-            if let Some(body) = &self.body {
-                write_fields(out, &[("body", Datum::Number(body.len() as u64))]);
-            }
-            out.push(b'}');
-        });
+        let body = self.body.as_ref().map(|body| body.len() as u64);
+        self.write_header(id, body, out);
         if let Some(body) = self.body.as_deref().filter(|body| !body.is_empty()) {
             frame::write(out, |out| out.extend_from_slice(body));
         }
+    }
+
+    /// Appends the header's frame alone to `out`. If it is to announce a body of `body` bytes, frames
+    /// whose sum is exactly that must follow.
+    pub fn write_header(&self, id: &Id, body: Option<u64>, out: &mut Vec<u8>) {
+        frame::write(out, |out| {
+            open(out, id, true);
+            write_fields(out, &self.fields);
+            if let Some(body) = body {
+                write_fields(out, &[("body", Datum::Number(body))]);
+            }
+            out.push(b'}');
+        });
     }
 }
 
@@ -234,6 +241,8 @@ mod tests {
         let with = |body: &str| text(|out| Reply::new().with_body(body).write(&Id::from(1), out));
         assert_eq!(with(""), r#"{"id":1,"ok":true,"body":0}"#);
         assert_eq!(with("hi"), "{\"id\":1,\"ok\":true,\"body\":2}\u{2}\0\0\0hi");
+        let alone = text(|out| Reply::new().write_header(&Id::from(1), Some(1 << 40), out));
+        assert_eq!(alone, r#"{"id":1,"ok":true,"body":1099511627776}"#);
     }
 
     #[test]

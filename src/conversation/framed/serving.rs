@@ -1,7 +1,7 @@
 //! The serving side of the framed conversation: frames to requests, answers to frames.
 
 use crate::conversation::{Serving, Step};
-use crate::wire::{Answer, Code, Expect, Header, Id, Refusal, frame, write_last_word};
+use crate::wire::{Answer, Code, Expect, Header, Id, Refusal, Reply, frame, write_last_word};
 
 /// The word that ends a conversation: a frame of these bytes, no JSON.
 const CLOSE: &[u8] = b"close";
@@ -171,6 +171,27 @@ impl Serving for FramedServing {
         }
     }
 
+    fn answer_header(
+        &mut self,
+        id: Option<&Id>,
+        reply: &Reply,
+        bytes: u64,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if let Some(id) = id {
+            reply.write_header(id, Some(bytes), out);
+        }
+        id.is_some()
+    }
+
+    /// As few frames as can be: whoever reads them has least to do, and a body that breaks off ends
+    /// the connection however it is cut.
+    fn open_piece(&mut self, left: u64, out: &mut Vec<u8>) -> u64 {
+        let length = i32::try_from(left).unwrap_or(i32::MAX);
+        out.extend_from_slice(&length.to_le_bytes());
+        length as u64
+    }
+
     fn last_word(&self, refusal: &Refusal, out: &mut Vec<u8>) {
         write_last_word(refusal, out);
     }
@@ -261,6 +282,27 @@ mod tests {
         wire.resize(wire.len() + (4 << 20), 0);
         wire.extend(frames(&["x"]));
         assert_eq!(play(&wire, &[]).0, ["file", "1:x", "end"]);
+    }
+
+    #[test]
+    fn a_body_of_any_length_is_cut_into_frames() {
+        let mut conversation = FramedServing::new(256);
+        let mut out = Vec::new();
+        assert!(!conversation.answer_header(None, &Reply::new(), 5, &mut out));
+        assert!(out.is_empty());
+        let id = Id::from(1);
+        assert!(conversation.answer_header(Some(&id), &Reply::new(), 5 << 30, &mut out));
+        assert!(out.ends_with(br#""body":5368709120}"#));
+        let (mut left, mut lengths) = (5u64 << 30, Vec::new());
+        while left > 0 {
+            out.clear();
+            let piece = conversation.open_piece(left, &mut out);
+            assert_eq!(out, (piece as i32).to_le_bytes());
+            lengths.push(piece);
+            left -= piece;
+        }
+        let most = frame::MAX_PAYLOAD as u64;
+        assert_eq!(lengths, [most, most, (1 << 30) + 2]);
     }
 
     #[test]

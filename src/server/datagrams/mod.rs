@@ -164,7 +164,7 @@ impl Datagrams {
         let answer: Answer = match self.post(datagram, peer, slot) {
             Ok(Outcome::Ticket) => return,
             Ok(Outcome::Reply(reply)) => Ok(reply),
-            Ok(Outcome::Sink(_)) => Err(Refusal::internal()),
+            Ok(Outcome::Sink(_) | Outcome::Source(..)) => Err(Refusal::internal()),
             Err(refusal) => Err(refusal),
         };
         self.waiting.remove(slot);

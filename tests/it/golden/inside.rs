@@ -200,6 +200,24 @@ impl Host {
                 assert_eq!(redeemed.len(), 1, "one ticket, redeemed at once");
                 redeemed.remove(0).answer
             }
+            Ok(Outcome::Source(reply, source)) => {
+                let said = &mut self.out;
+                if self
+                    .conversation
+                    .answer_header(id, &reply, source.bytes(), said)
+                {
+                    let mut at = 0;
+                    while at < source.bytes() {
+                        let piece = self.conversation.open_piece(source.bytes() - at, said);
+                        let mut bytes = vec![0; usize::try_from(piece).unwrap()];
+                        let read = source.read_at(at, &mut bytes).unwrap();
+                        assert_eq!(read, bytes.len(), "a short file is read at once");
+                        said.extend_from_slice(&bytes);
+                        at += piece;
+                    }
+                }
+                return;
+            }
             Ok(Outcome::Sink(_)) => unreachable!("dispatch allows one body a request"),
         };
         self.conversation.answer(id, &answer, &mut self.out);

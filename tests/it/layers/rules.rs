@@ -35,6 +35,8 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
 /// Names that only some layers may use.
 struct Reserved {
     names: &'static [&'static str],
+    /// What is not meant by them.
+    but: &'static [&'static str],
     /// The layers that they are reserved for, or kept out of.
     whom: Whom,
     /// Whether tests beside the code are held to it too.
@@ -58,18 +60,22 @@ const RESERVED: &[Reserved] = &[
             "std::io::stdout",
             "std::io::stderr",
         ],
+        but: &[],
         whom: Whom::Only(&["cli"]),
         in_tests: false,
         why: "only cli prints",
     },
     Reserved {
         names: &["std::process::exit", "std::process::abort"],
+        but: &[],
         whom: Whom::Only(&["cli"]),
         in_tests: true,
         why: "only cli ends the process",
     },
     Reserved {
         names: &["std::fs", "rustix::fs", "std::os::unix::fs"],
+        // Sends what a store has opened.
+        but: &["rustix::fs::sendfile"],
         // cli reads its settings and locks the home folder, kernel reads what is on no disk.
         whom: Whom::Only(&["store", "cli", "kernel"]),
         in_tests: false,
@@ -83,6 +89,7 @@ const RESERVED: &[Reserved] = &[
             "socket2",
             "rustix",
         ],
+        but: &[],
         whom: Whom::Never(&["wire", "conversation"]),
         in_tests: false,
         why: "a conversation has no socket and no thread of its own",
@@ -94,6 +101,7 @@ const RESERVED: &[Reserved] = &[
             ".elapsed()",
             "getrandom",
         ],
+        but: &[],
         whom: Whom::Never(&[
             "wire",
             "conversation",
@@ -107,6 +115,7 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         names: &["md5"],
+        but: &[],
         whom: Whom::Only(&["wire", "gate"]),
         in_tests: false,
         why: "MD5 stays behind the proof",
@@ -136,7 +145,9 @@ pub(super) fn judge(file: &Path, layer: &str, named: &[Named]) -> Vec<String> {
                 Whom::Only(layers) => !layers.contains(&layer),
                 Whom::Never(layers) => layers.contains(&layer),
             };
-            if broken && reserved.names.iter().any(|name| covers(name, &named.path)) {
+            let meant = |names: &[&str]| names.iter().any(|name| covers(name, &named.path));
+            let is_all = named.path.last().is_some_and(|last| last == "*");
+            if broken && meant(reserved.names) && (is_all || !meant(reserved.but)) {
                 report(reserved.why.to_owned());
             }
         }

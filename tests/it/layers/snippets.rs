@@ -143,6 +143,13 @@ fn reserved_names_pass_where_they_belong() {
         "fn f() { println!(\"x\"); std::process::exit(1) }",
     );
     passes("store::folder", "use std::fs; fn f() { fs::read(\"x\"); }");
+    passes("server", "fn f() { rustix::fs::sendfile(a, b); }");
+    caught(
+        "server",
+        "fn f() { rustix::fs::open(); }",
+        "only the stores",
+    );
+    caught("server", "use rustix::fs::*;", "only the stores");
     passes("wire", "use std::time::{Duration, SystemTime};");
     passes("gate", "#[cfg(test)] mod tests { use std::fs; }");
     caught(
