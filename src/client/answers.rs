@@ -96,7 +96,7 @@ fn nonsense(error: &FieldError) -> Error {
 }
 
 impl Reply {
-    fn text(&self, name: &'static str) -> Result<Option<String>, Error> {
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<String>, Error> {
         let text = self.fields.text(name).map_err(|error| nonsense(&error))?;
         Ok(text.map(str::to_owned))
     }
@@ -106,11 +106,11 @@ impl Reply {
         text.map(str::to_owned).map_err(|error| nonsense(&error))
     }
 
-    fn number(&self, name: &'static str) -> Result<Option<u64>, Error> {
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, Error> {
         self.fields.number(name).map_err(|error| nonsense(&error))
     }
 
-    fn flag(&self, name: &'static str) -> Result<bool, Error> {
+    pub(super) fn flag(&self, name: &'static str) -> Result<bool, Error> {
         let flag = self.fields.flag(name).map_err(|error| nonsense(&error))?;
         Ok(flag.unwrap_or(false))
     }

@@ -121,6 +121,24 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends what is written and waits until the ledger has `enough` or `deadline` has passed;
+    /// whether it has. Silence until then is no failure.
+    pub(super) fn wait_until_or(
+        &mut self,
+        deadline: Instant,
+        enough: impl Fn(&Ledger) -> bool,
+    ) -> Result<bool, Error> {
+        self.flush()?;
+        while !enough(&self.ledger) {
+            self.check_open()?;
+            if !self.wait_before(deadline, PollFlags::IN)? {
+                return Ok(false);
+            }
+            self.read()?;
+        }
+        Ok(true)
+    }
+
     /// Sends what is written and reads to the end of the stream.
     pub(super) fn wait_for_end(&mut self) -> Result<(), Error> {
         self.flush()?;
@@ -143,17 +161,21 @@ impl Connection {
     }
 
     fn wait(&mut self, wanted: PollFlags) -> Result<(), Error> {
-        let deadline = Instant::now() + self.timeout;
+        if self.wait_before(Instant::now() + self.timeout, wanted)? {
+            return Ok(());
+        }
+        self.failed = true;
+        Err(Error::TimedOut(self.timeout))
+    }
+
+    /// Waits until something moves or `deadline` has passed; whether something does.
+    fn wait_before(&self, deadline: Instant, wanted: PollFlags) -> Result<bool, Error> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).ok();
             let mut fds = [PollFd::new(&self.stream, wanted)];
             match poll(&mut fds, left.as_ref()) {
-                Ok(0) => {
-                    self.failed = true;
-                    return Err(Error::TimedOut(self.timeout));
-                }
-                Ok(_) => return Ok(()),
+                Ok(ready) => return Ok(ready > 0),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Error::Io(error.into())),
             }

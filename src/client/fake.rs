@@ -1,10 +1,10 @@
 //! A server for one connection that does what a test says, on the standard library alone.
 
-use crate::wire::{Header, Id, Refusal, Reply, frame};
+use crate::wire::{Header, Id, Message, Refusal, Reply, RoomName, frame};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a test waits for what should come at once.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,5 +67,18 @@ impl Peer {
         let mut rest = Vec::new();
         self.0.read_to_end(&mut rest).unwrap();
         rest
+    }
+}
+
+/// A guest's message of the epoch.
+pub(super) fn message(room: &str, seq: u64, prev: u64, text: &str) -> Message {
+    Message {
+        room: RoomName::new(room).unwrap(),
+        seq,
+        prev,
+        time: SystemTime::UNIX_EPOCH,
+        from: None,
+        text: text.to_owned(),
+        file: None,
     }
 }

@@ -1,12 +1,13 @@
 //! Which requests wait for an answer, which answers were found, and what else the server said.
 
+use super::pushes::{Push, Pushes};
 use super::{Answer, Error, Refused, Reply};
 use crate::conversation::framed::Event;
 use crate::wire::{Code, Fields, Id, Incoming};
 use std::collections::VecDeque;
 
-/// The longest body of a reply that is held in memory, in bytes: 16 MiB.
-const MAX_REPLY_BODY: u64 = 16 * 1024 * 1024;
+/// The longest body of a reply or a message that is held in memory, in bytes: 16 MiB.
+const MAX_BODY: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -16,6 +17,7 @@ pub(super) struct Ledger {
     answers: VecDeque<Answer>,
     /// What is coming in: a header whose body is not whole.
     open: Option<(Incoming, Vec<u8>)>,
+    pushes: Pushes,
     last_word: Option<Refused>,
     going_away: bool,
 }
@@ -51,6 +53,16 @@ impl Ledger {
         !self.answers.is_empty()
     }
 
+    /// The push that came first and was not taken yet.
+    pub(super) fn take_push(&mut self) -> Option<Push> {
+        self.pushes.take()
+    }
+
+    /// Whether a push waits to be taken.
+    pub(super) fn has_push(&self) -> bool {
+        !self.pushes.is_empty()
+    }
+
     /// What the server said before it closed, if it said something.
     pub(super) fn last_word(&self) -> Option<&Refused> {
         self.last_word.as_ref()
@@ -66,57 +78,54 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Error::Nonsense`] for an answer that nobody asked for, out of order, or with a body that
-    /// is too long to be held.
+    /// is too long to be held, and for a push that cannot be read.
     pub(super) fn enter(&mut self, event: Event<'_>) -> Result<(), Error> {
         match event {
             Event::Header(header) => {
-                if let Incoming::Reply { body, .. } = &header
-                    && *body > MAX_REPLY_BODY
+                if let Some(body) = kept_body(&header)
+                    && body > MAX_BODY
                 {
-                    return Err(Error::Nonsense(format!(
-                        "a reply with a body of {body} bytes"
-                    )));
+                    return Err(Error::Nonsense(format!("a body of {body} bytes")));
                 }
                 self.open = Some((header, Vec::new()));
+                Ok(())
             }
             Event::Body(piece) => {
-                // The body of a push is nothing this client asked for: it is not even kept.
-                if let Some((Incoming::Reply { .. }, body)) = &mut self.open {
+                // What this client doesn't know is not even kept.
+                if let Some((header, body)) = &mut self.open
+                    && kept_body(header).is_some()
+                {
                     body.extend_from_slice(piece);
                 }
+                Ok(())
             }
             Event::End => match self.open.take() {
-                Some((Incoming::Reply { id, fields, .. }, body)) => {
-                    self.settle(&id, Ok(Reply { fields, body }))?;
-                }
-                Some((
-                    Incoming::Refused {
-                        id,
-                        code,
-                        error,
-                        fields,
-                    },
-                    _,
-                )) => {
-                    self.settle(
-                        &id,
-                        Err(Refused {
-                            code,
-                            error,
-                            fields,
-                        }),
-                    )?;
-                }
-                Some((
-                    Incoming::Push {
-                        msg_type, fields, ..
-                    },
-                    _,
-                )) => self.hear(&msg_type, fields),
-                None => {}
+                Some((header, body)) => self.end(header, body),
+                None => Ok(()),
             },
         }
-        Ok(())
+    }
+
+    fn end(&mut self, header: Incoming, body: Vec<u8>) -> Result<(), Error> {
+        match header {
+            Incoming::Reply { id, fields, .. } => self.settle(&id, Ok(Reply { fields, body })),
+            Incoming::Refused {
+                id,
+                code,
+                error,
+                fields,
+            } => {
+                let refused = Refused {
+                    code,
+                    error,
+                    fields,
+                };
+                self.settle(&id, Err(refused))
+            }
+            Incoming::Push {
+                msg_type, fields, ..
+            } => self.hear(msg_type, fields, body),
+        }
     }
 
     fn settle(&mut self, id: &Id, outcome: Result<Reply, Refused>) -> Result<(), Error> {
@@ -130,20 +139,30 @@ impl Ledger {
         Ok(())
     }
 
-    fn hear(&mut self, msg_type: &str, fields: Fields) {
-        match msg_type {
-            "error" => {
-                let text = |name| fields.text(name).ok().flatten().unwrap_or_default();
-                let (code, error) = (Code::parse(text("code")), text("error").to_owned());
-                self.last_word = Some(Refused {
-                    code,
-                    error,
-                    fields,
-                });
-            }
-            "going_away" => self.going_away = true,
-            _ => {}
+    fn hear(&mut self, msg_type: String, fields: Fields, body: Vec<u8>) -> Result<(), Error> {
+        if msg_type == "error" {
+            let text = |name| fields.text(name).ok().flatten().unwrap_or_default();
+            let (code, error) = (Code::parse(text("code")), text("error").to_owned());
+            self.last_word = Some(Refused {
+                code,
+                error,
+                fields,
+            });
+            return Ok(());
         }
+        let push = Push::read(msg_type, fields, body)?;
+        self.going_away |= matches!(push, Push::GoingAway { .. });
+        self.pushes.enter(push);
+        Ok(())
+    }
+}
+
+/// How long the body behind `header` is, if it is one that is kept.
+fn kept_body(header: &Incoming) -> Option<u64> {
+    match header {
+        Incoming::Reply { body, .. } => Some(*body),
+        Incoming::Push { msg_type, body, .. } if Push::has_text(msg_type) => Some(*body),
+        Incoming::Push { .. } | Incoming::Refused { .. } => None,
     }
 }
 
@@ -194,7 +213,7 @@ mod tests {
     fn a_body_too_long_to_hold_is_nonsense() {
         let mut ledger = Ledger::default();
         ledger.expect(1);
-        assert!(ledger.enter(reply(1, MAX_REPLY_BODY)).is_ok());
-        assert!(ledger.enter(reply(1, MAX_REPLY_BODY + 1)).is_err());
+        assert!(ledger.enter(reply(1, MAX_BODY)).is_ok());
+        assert!(ledger.enter(reply(1, MAX_BODY + 1)).is_err());
     }
 }

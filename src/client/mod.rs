@@ -24,6 +24,8 @@ mod error;
 mod inbox;
 mod ledger;
 pub mod load;
+mod pushes;
+mod rooms;
 pub mod talk;
 mod upload;
 
@@ -34,4 +36,6 @@ pub use address::{Address, AddressError};
 pub use answers::{Answer, Greeting, Receipt, Reply, Stored, Welcome};
 pub use asking::{Ack, Client, Post, WINDOW};
 pub use error::{Error, Refused};
+pub use pushes::Push;
+pub use rooms::{Bound, History, Joined, MAX_PAGE, Page, Pages, Range, Room};
 pub use upload::{Phase, Progress};

@@ -101,7 +101,7 @@ fn a_refusal_keeps_the_connection_and_pushes_are_no_answers() {
         peer.refuse(&id, &Refusal::busy("later", Duration::from_secs(1)));
         let (_, id) = peer.header("ping");
         let mut push = Vec::new();
-        Header::new("msg").with("body", 2).write(&mut push);
+        Header::new("news").with("body", 2).write(&mut push);
         frame::write(&mut push, |out| out.extend_from_slice(b"hi"));
         peer.write(&push);
         peer.reply(&id, &Wire::new());
