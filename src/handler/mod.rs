@@ -8,12 +8,16 @@
 
 mod ack;
 mod bot;
+mod bound;
 mod file;
 mod hello;
+mod history;
 mod house;
 mod login;
 mod message;
+mod paging;
 mod ping;
+mod reading;
 mod refuse;
 mod source;
 mod text;
@@ -34,6 +38,7 @@ use std::sync::Arc;
 pub const HANDLERS: &[&dyn Handler] = &[
     &hello::Hello,
     &message::Message,
+    &history::History,
     &file::File,
     &login::Login,
     &bot::Bot,
