@@ -64,6 +64,7 @@
 //! | [`ticket`] | an answer owed, redeemed exactly once |
 //! | [`session`] | what a connection has become: peer, user, role |
 //! | [`store`] | the only code that touches the disk |
+//! | [`rooms`] | who reads which room, and how what is posted gets to them |
 //! | [`gate`] | who is let in |
 //! | [`bot`] | what answers a text with a text |
 //! | [`handler`] | what the service does, one file a request type |
@@ -84,6 +85,7 @@ pub mod gate;
 pub mod handler;
 pub mod kernel;
 pub mod rate;
+pub mod rooms;
 pub mod server;
 pub mod session;
 pub mod store;

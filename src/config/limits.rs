@@ -116,7 +116,9 @@ limits! {
     max_unanswered: usize, Count, 1_024, 1, 65_536,
         "Requests of one connection that may wait for their answers; beyond it the connection is not read.";
     max_outbox: usize, Bytes, MIB, 4 * KIB, GIB,
-        "What may wait to be sent to one connection; beyond it the connection is not read.";
+        "What may wait to be sent to one connection; beyond it the connection is not read, and pushes leave a gap.";
+    max_joins: usize, Count, 256, 1, 65_536,
+        "Rooms that one connection may have joined at once.";
     max_buffers: usize, Bytes, 256 * MIB, MIB, 1 << 40,
         "Texts and outboxes of all connections together; beyond it new texts are refused as busy.";
     max_discard: u64, Bytes, 64 * MIB, 0, 1 << 40,

@@ -2,7 +2,7 @@
 
 use super::bound::Bound;
 use super::paging::{self, PAGE_BYTES, PageBody};
-use super::{Body, Call, Cost, Handler, House, Outcome, Spec, reading, refuse};
+use super::{Body, Call, Cost, Handler, House, Outcome, Overlap, Spec, reading, refuse};
 use crate::session::Role;
 use crate::store::{Query, Range, StoreError};
 use crate::wire::{Code, FieldError, Fields, Refusal, Reply, RoomName};
@@ -29,7 +29,7 @@ impl Handler for History {
             cost: Cost::Blocking,
             role: Role::Guest,
             before_login: false,
-            overlaps: false,
+            overlap: Overlap::None,
         }
     }
 

@@ -3,11 +3,15 @@
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::gate::Gate;
+use crate::rooms::{Bounds, Rooms};
 use crate::store::{Arrival, FileWitness, Files, Kept, Messages, Witness};
 use crate::time::{Clock, Random};
 use crate::wire::{RoomName, UserName};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What may wait to be pushed to one connection, in bytes, while the memory of all is used up.
+const LEAN_MAIL: usize = 16 << 10;
 
 /// Everything a handler may ask for. One for the life of a server.
 pub struct House {
@@ -15,6 +19,8 @@ pub struct House {
     pub messages: Arc<dyn Messages>,
     /// The files.
     pub files: Arc<dyn Files>,
+    /// Who reads which room.
+    pub rooms: Arc<Rooms>,
     /// Who is let in.
     pub gate: Gate,
     /// Where files are shown as they are published.
@@ -66,18 +72,38 @@ pub trait Show: Send + Sync {
     fn file(&self, name: &str, bytes: u64, from: Option<&UserName>);
 }
 
-/// Shows and counts messages once they are kept, so that nothing is shown that a failing disk or
-/// an earlier post with the same key kept out.
+/// Shows, counts and delivers messages once they are kept, so that nothing is told that a failing
+/// disk or an earlier post with the same key kept out.
 struct Window {
     show: Arc<dyn Show>,
     counters: Arc<Counters>,
+    rooms: Arc<Rooms>,
 }
 
-/// The witness that shows messages on `show` and counts them in `counters`.
+/// The witness that shows messages on `show`, counts them in `counters`, and hands them to those
+/// who read their rooms.
 #[must_use]
-pub fn watch(show: &Arc<dyn Show>, counters: &Arc<Counters>) -> Arc<dyn Witness> {
-    let (show, counters) = (Arc::clone(show), Arc::clone(counters));
-    Arc::new(Window { show, counters })
+pub fn watch(
+    show: &Arc<dyn Show>,
+    counters: &Arc<Counters>,
+    rooms: &Arc<Rooms>,
+) -> Arc<dyn Witness> {
+    Arc::new(Window {
+        show: Arc::clone(show),
+        counters: Arc::clone(counters),
+        rooms: Arc::clone(rooms),
+    })
+}
+
+/// Rooms without readers, with the bounds that `limits` set.
+#[must_use]
+pub fn rooms(limits: &Limits, budget: &Budget) -> Arc<Rooms> {
+    let bounds = Bounds {
+        mail: limits.max_outbox,
+        lean_mail: LEAN_MAIL,
+        joins: limits.max_joins,
+    };
+    Arc::new(Rooms::new(bounds, budget.clone()))
 }
 
 impl Witness for Window {
@@ -91,6 +117,7 @@ impl Witness for Window {
                 self.show.message(&message.room, from, &message.text);
             }
         }
+        self.rooms.deliver(batch);
     }
 }
 
@@ -98,10 +125,16 @@ impl Witness for Window {
 #[must_use]
 pub fn watch_files(show: &Arc<dyn Show>, counters: &Arc<Counters>) -> Arc<dyn FileWitness> {
     let (show, counters) = (Arc::clone(show), Arc::clone(counters));
-    Arc::new(Window { show, counters })
+    Arc::new(Arrivals { show, counters })
 }
 
-impl FileWitness for Window {
+/// Shows and counts files once they are published.
+struct Arrivals {
+    show: Arc<dyn Show>,
+    counters: Arc<Counters>,
+}
+
+impl FileWitness for Arrivals {
     fn published(&self, batch: &[Arrival]) {
         let count = batch.len() as u64;
         self.counters.files.fetch_add(count, Ordering::Relaxed);
@@ -129,6 +162,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::config::{COURSE_SALT, LoginPolicy};
     use crate::handler::{Call, Handler, Outcome, Sink};
+    use crate::rooms::Reader;
     use crate::session::Session;
     use crate::store::conformance::Desk;
     use crate::store::{Account, MemoryFiles, MemoryMessages, MemoryUsers};
@@ -175,13 +209,15 @@ pub(crate) mod tests {
             accounts: impl IntoIterator<Item = Account>,
         ) -> Self {
             let (show, counters): (Arc<dyn Show>, _) = (Arc::new(Hidden), Arc::default());
+            let (limits, budget) = (Limits::default(), Budget::new(1 << 20));
             Self {
                 messages,
                 files,
+                rooms: rooms(&limits, &budget),
                 gate: Gate::new(Arc::new(MemoryUsers::new(accounts))),
                 show,
-                limits: Limits::default(),
-                budget: Budget::new(1 << 20),
+                limits,
+                budget,
                 salt: COURSE_SALT.to_owned(),
                 insecure: false,
                 clock: Clock::from_fn(|| UNIX_EPOCH),
@@ -198,6 +234,7 @@ pub(crate) mod tests {
         pub(crate) session: Session,
         pub(crate) messages: Arc<MemoryMessages>,
         pub(crate) files: MemoryFiles,
+        pub(crate) reader: Reader,
         window: Window,
         desk: Arc<Desk>,
     }
@@ -214,14 +251,15 @@ pub(crate) mod tests {
             let mut house = House::for_tests(messages.clone(), Arc::new(files.clone()), accounts);
             let window = Window::default();
             house.show = Arc::new(window.clone());
-            messages.observe(watch(&house.show, &house.counters));
             files.observe(watch_files(&house.show, &house.counters));
+            messages.observe(watch(&house.show, &house.counters, &house.rooms));
             let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
             Self {
                 house,
                 session: Session::new(peer, LoginPolicy::Optional),
                 messages,
                 files,
+                reader: Reader::default(),
                 window,
                 desk: Desk::new(),
             }
@@ -246,7 +284,8 @@ pub(crate) mod tests {
             pieces: &[&[u8]],
         ) -> Answer {
             let redeemer: Arc<dyn Redeemer> = self.desk.clone();
-            let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1);
+            let mut call = Call::new(&self.house, &mut self.session, &redeemer, 1, 1)
+                .with_reader(&mut self.reader);
             let mut outcome = handler.begin(&mut call, fields)?;
             if let Outcome::Sink(mut sink) = outcome {
                 for piece in pieces {

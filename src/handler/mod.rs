@@ -13,24 +13,28 @@ mod file;
 mod hello;
 mod history;
 mod house;
+mod join;
+mod leave;
 mod login;
 mod message;
 mod paging;
 mod ping;
 mod reading;
 mod refuse;
+mod rooms;
 mod source;
 mod text;
 
 pub use ack::Ack;
-pub use house::{Counters, Hidden, House, Show, watch, watch_files};
+pub use house::{Counters, Hidden, House, Show, rooms, watch, watch_files};
 pub use refuse::{refuse, refuse_file};
 pub use source::Source;
 pub use text::TextSink;
 
+use crate::rooms::Reader;
 use crate::session::{Role, Session};
 use crate::ticket::{Redeemer, Ticket};
-use crate::wire::{Answer, Fields, Refusal, Reply};
+use crate::wire::{Answer, Code, Fields, Refusal, Reply};
 use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
@@ -38,7 +42,10 @@ use std::sync::Arc;
 pub const HANDLERS: &[&dyn Handler] = &[
     &hello::Hello,
     &message::Message,
+    &join::Join,
+    &leave::Leave,
     &history::History,
+    &rooms::ListRooms,
     &file::File,
     &login::Login,
     &bot::Bot,
@@ -189,6 +196,7 @@ pub struct Call<'a> {
     connection: u64,
     slot: u64,
     issued: bool,
+    reader: Option<&'a mut Reader>,
 }
 
 impl<'a> Call<'a> {
@@ -207,7 +215,29 @@ impl<'a> Call<'a> {
             connection,
             slot,
             issued: false,
+            reader: None,
         }
+    }
+
+    /// This call, by a connection that can read rooms.
+    #[must_use]
+    pub fn with_reader(mut self, reader: &'a mut Reader) -> Self {
+        self.reader = Some(reader);
+        self
+    }
+
+    /// The connection as a reader of rooms, and its key.
+    ///
+    /// # Errors
+    ///
+    /// `forbidden` where nothing can be pushed.
+    pub fn reader(&mut self) -> Result<(&mut Reader, u64), Refusal> {
+        let connection = self.connection;
+        let reader = self.reader.as_deref_mut();
+        reader.map(|reader| (reader, connection)).ok_or_else(|| {
+            let reason = "nothing can be pushed to this connection";
+            Refusal::new(Code::Forbidden, reason)
+        })
     }
 
     /// The ticket for this request's answer, for an outcome of [`Outcome::Ticket`].

@@ -12,6 +12,7 @@ use crate::budget::{Budget, Charge};
 use crate::config::Limits;
 use crate::conversation::Serving;
 use crate::handler::{Body, Cost, Handler, Overlap, Sink};
+use crate::rooms::Reader;
 use crate::session::Session;
 use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
@@ -38,6 +39,8 @@ pub(super) const PERMIT: u32 = 1 << 6;
 pub(super) const PHASE: u32 = 1 << 7;
 /// It is gone; news for it comes too late.
 const CLOSED: u32 = 1 << 8;
+/// Something is to be pushed.
+pub(super) const MAIL: u32 = 1 << 9;
 
 /// What became of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,6 +182,14 @@ pub(super) struct Inside {
     pub(super) outbox: Outbox,
     /// The body that follows what is in the outbox. Nothing comes between.
     pub(super) delivery: Option<Delivery>,
+    /// The rooms that it joined, and what is to be pushed.
+    pub(super) reader: Reader,
+    /// Whether it ever joined a room.
+    pub(super) has_joined: bool,
+    /// Whether it reads on in the store once there is memory, and looks again after a while.
+    pub(super) reads_later: bool,
+    /// Whether it is still to be told that the server goes away.
+    pub(super) owes_goodbye: bool,
     pub(super) last_word: Option<Refusal>,
     /// Whether the socket may have something to read.
     pub(super) readable: bool,
@@ -240,6 +251,10 @@ impl Inside {
             owed: None,
             outbox,
             delivery: None,
+            reader: Reader::default(),
+            has_joined: false,
+            reads_later: false,
+            owes_goodbye: false,
             last_word: None,
             readable: false,
             ending: false,

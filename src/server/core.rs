@@ -67,6 +67,14 @@ impl Core {
         tracing::warn!(%peer, code = %refusal.code, reason = %refusal.error, "refused");
     }
 
+    /// Puts connections that the caller owns into the queue, some to each job.
+    pub(super) fn share(&self, mut ready: Vec<Arc<Connection>>) {
+        while ready.len() > SHARE {
+            self.queue.push_ready(ready.split_off(ready.len() - SHARE));
+        }
+        self.queue.push_ready(ready);
+    }
+
     /// Adds one to the count of requests served or refused.
     pub(super) fn count(&self, is_refused: bool) {
         let counters = &self.house.counters;
@@ -95,9 +103,6 @@ impl Redeemer for Core {
                 }
             },
         );
-        while ready.len() > SHARE {
-            self.queue.push_ready(ready.split_off(ready.len() - SHARE));
-        }
-        self.queue.push_ready(ready);
+        self.share(ready);
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// When a client that was told that the server goes away may try again.
-const RETRY_AFTER_MS: u64 = 1_000;
+pub(super) const RETRY_AFTER_MS: u64 = 1_000;
 
 impl Turn<'_> {
     /// Whether nothing more will be read or said.
@@ -106,8 +106,9 @@ impl Turn<'_> {
         if !inside.reads {
             return Ok(());
         }
-        let conversation = &mut inside.conversation;
-        conversation.going_away(RETRY_AFTER_MS, inside.outbox.end());
+        // It is the last that is pushed: what is posted after it a client reads later.
+        inside.reader.leave_all(&self.core.house.rooms);
+        inside.owes_goodbye = true;
         self.send(inside)
     }
 
@@ -137,6 +138,7 @@ impl Turn<'_> {
         }
         inside.asleep.clear();
         inside.pending.clear();
+        inside.reader.leave_all(&self.core.house.rooms);
         self.ignore_input(inside);
     }
 
@@ -182,6 +184,7 @@ impl Turn<'_> {
         inside.pending = Vec::new();
         inside.held = None;
         inside.outbox.clear();
+        inside.reader.close(&self.core.house.rooms);
         self.core.registry.remove(self.connection.key);
         // Whoever waits for a permit behind this connection must not wait for its turn.
         self.is_its_turn |= self.connection.mark_closed() & PERMIT != 0;

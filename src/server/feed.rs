@@ -181,13 +181,8 @@ impl Turn<'_> {
     fn call<T>(&self, inside: &mut Inside, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
         let (connection, slot) = (self.connection.key, inside.replies.next_slot());
         let (house, redeemer) = (&self.core.house, &self.worker.redeemer);
-        run(&mut Call::new(
-            house,
-            &mut inside.session,
-            redeemer,
-            connection,
-            slot,
-        ))
+        let call = Call::new(house, &mut inside.session, redeemer, connection, slot);
+        run(&mut call.with_reader(&mut inside.reader))
     }
 
     /// Notes what became of a request.
@@ -225,7 +220,7 @@ impl Turn<'_> {
         {
             self.core.log_refusal(inside.session.peer, refusal);
         }
-        if inside.replies.is_empty() {
+        if inside.replies.is_empty() && !inside.reader.is_open() {
             self.say(inside, id, &answer);
             inside.replies.skip();
         } else {

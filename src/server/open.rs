@@ -7,7 +7,7 @@ use super::start::Server;
 use crate::budget::Budget;
 use crate::config::{Config, Listen, Scheme};
 use crate::gate::Gate;
-use crate::handler::{Counters, House, Show, watch, watch_files};
+use crate::handler::{Counters, House, Show, rooms, watch, watch_files};
 use crate::store::{Files, Folder, Journal, Messages, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -84,14 +84,17 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
     let messages = Journal::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
-    messages.observe(watch(&show, &counters));
     files.observe(watch_files(&show, &counters));
+    let budget = Budget::new(config.limits.max_buffers);
+    let rooms = rooms(&config.limits, &budget);
+    messages.observe(watch(&show, &counters, &rooms));
     Ok(House {
         messages: Arc::new(messages),
         files: Arc::new(files),
+        rooms,
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
         show,
-        budget: Budget::new(config.limits.max_buffers),
+        budget,
         limits: config.limits,
         salt: config.salt,
         insecure: config.insecure,

@@ -2,6 +2,7 @@
 //! the peer takes them.
 
 use super::connection::Inside;
+use super::end::RETRY_AFTER_MS;
 use super::turn::Turn;
 use crate::handler::House;
 use crate::wire::{Answer, Id};
@@ -18,6 +19,7 @@ impl Turn<'_> {
         loop {
             if inside.delivery.is_none() {
                 self.collect(inside);
+                self.push(inside);
                 if inside.outbox.is_empty() {
                     return Ok(());
                 }
@@ -58,7 +60,10 @@ impl Turn<'_> {
     }
 
     /// Moves answers that may leave to the outbox, as long as it has room.
-    fn collect(&mut self, inside: &mut Inside) {
+    pub(super) fn collect(&mut self, inside: &mut Inside) {
+        if inside.reader.is_open() {
+            return;
+        }
         let limit = self.core.house.limits.max_outbox;
         while inside.outbox.len() < limit {
             let Some((id, answer)) = inside.replies.pop() else {
@@ -76,6 +81,10 @@ impl Turn<'_> {
             {
                 self.say(inside, id, &answer);
             }
+        }
+        if std::mem::take(&mut inside.owes_goodbye) {
+            let out = inside.outbox.end();
+            inside.conversation.going_away(RETRY_AFTER_MS, out);
         }
         if inside.replies.is_empty() {
             inside.owed = None;
@@ -100,8 +109,10 @@ impl Inside {
         self.outbox.is_empty()
             && self.asleep.is_empty()
             && self.last_word.is_none()
+            && !self.owes_goodbye
             && self.replies.is_silent()
             && self.delivery.is_none()
+            && self.reader.is_idle()
     }
 
     /// Whether nothing more is served before the peer has read or answers have left.

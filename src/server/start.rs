@@ -5,6 +5,7 @@ use super::admission::Admission;
 use super::connection::PHASE;
 use super::core::{Core, REFUSALS_LOGGED};
 use super::datagrams::Datagrams;
+use super::delivery::Delivery;
 use super::error::ServeError;
 use super::open::Listener;
 use super::peers::Peers;
@@ -32,6 +33,7 @@ pub struct Server {
     addresses: Vec<Listen>,
     acceptors: Acceptors,
     workers: Workers,
+    delivery: Delivery,
     stop: Arc<OwnedFd>,
     drain: (Sender<()>, Receiver<()>),
 }
@@ -105,12 +107,14 @@ impl Server {
         });
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
         let workers = start_workers(&core);
+        let delivery = Delivery::start(&core)?;
         let acceptors = start_acceptors(&core, listeners, &stop)?;
         Ok(Self {
             core,
             addresses,
             acceptors,
             workers,
+            delivery,
             stop,
             drain: bounded(1),
         })
@@ -158,6 +162,9 @@ impl Server {
         (0..self.core.house.limits.workers).for_each(|_| self.core.queue.push(Job::Stop));
         self.core.poller.wake();
         stuck += self.workers.stop(deadline.max(Instant::now() + patience));
+        stuck += self
+            .delivery
+            .stop(&self.core, deadline.max(Instant::now() + patience));
         let closed = close_stores(&self.core, deadline.max(Instant::now() + patience));
         stuck += usize::from(!closed);
         summary(&self.core, stuck)

@@ -9,7 +9,7 @@ use super::socket;
 use super::source::TURN_SOURCE;
 use super::worker::Worker;
 use crate::dispatch;
-use crate::handler::Cost;
+use crate::handler::{Cost, Overlap};
 use crate::wire::{Code, Refusal};
 use std::io;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub(super) struct Turn<'a> {
     pub(super) is_its_turn: bool,
     pub(super) phase: Phase,
     pub(super) requests_left: u32,
+    /// Bytes that were pushed.
+    pub(super) pushed: usize,
     bytes_left: usize,
     /// Bytes of a source that may still be sent in this turn.
     pub(super) source_left: u64,
@@ -97,6 +99,7 @@ impl<'a> Turn<'a> {
             is_its_turn: events & PERMIT != 0,
             phase: core.shutdown.phase(),
             requests_left: TURN_REQUESTS,
+            pushed: 0,
             bytes_left: TURN_BYTES,
             source_left: TURN_SOURCE,
         }
@@ -148,6 +151,7 @@ impl<'a> Turn<'a> {
         inside.pending.extend_from_slice(&scratch[..filled]);
         self.worker.scratch = scratch;
         match result? {
+            Verdict::Parked if self.pushes_on(inside) => self.before_going_on(inside),
             Verdict::Parked => self.before_parking(inside),
             Verdict::Again => self.before_going_on(inside),
             Verdict::Closed => Ok(Verdict::Closed),
@@ -332,6 +336,7 @@ impl<'a> Turn<'a> {
     pub(super) fn break_off(&mut self, inside: &mut Inside, refusal: Refusal) {
         self.core.log_refusal(inside.session.peer, &refusal);
         inside.last_word = Some(refusal);
+        inside.reader.leave_all(&self.core.house.rooms);
         self.ignore_input(inside);
     }
 
@@ -348,10 +353,11 @@ impl<'a> Turn<'a> {
 }
 
 impl Inside {
-    /// Whether `held` need not wait for earlier answers any more.
+    /// Whether `held` need not wait any more: for earlier answers, or for the rest of a push,
+    /// which nothing may interrupt.
     pub(super) fn may_begin(&self, held: &Held) -> bool {
         let overlap = dispatch::overlap(held.handler);
-        self.replies.is_empty()
+        (self.replies.is_empty() && (overlap != Overlap::None || !self.reader.is_open()))
             || (self.owed == Some(overlap) && self.replies.len() < overlap.window())
     }
 }

@@ -73,7 +73,8 @@ impl Inside {
         let owes_login =
             self.session.owes_login() && self.input == Input::Open && !self.waits_for_permit;
         let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
-        if duty.is_none() && is_at_rest && !owes_login && !self.waits_for_memory {
+        let waits_for_memory = self.waits_for_memory || self.reads_later;
+        if duty.is_none() && is_at_rest && !owes_login && !waits_for_memory {
             self.wait = None;
             return Ok(None);
         }
@@ -99,7 +100,7 @@ impl Inside {
             .into_iter()
             .flatten()
             .min_by_key(|(deadline, _)| *deadline);
-        let retry = self.waits_for_memory.then_some(now + MEMORY_RETRY);
+        let retry = waits_for_memory.then_some(now + MEMORY_RETRY);
         match first {
             Some((deadline, expired)) if deadline <= now => Err(expired),
             _ => {

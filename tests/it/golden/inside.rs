@@ -11,7 +11,9 @@ use gatepost::conversation::framed::FramedServing;
 use gatepost::conversation::{Serving, Step};
 use gatepost::dispatch;
 use gatepost::gate::Gate;
-use gatepost::handler::{Call, Counters, Hidden, House, Outcome, Show, Sink, watch, watch_files};
+use gatepost::handler::{
+    Call, Counters, Hidden, House, Outcome, Show, Sink, rooms, watch, watch_files,
+};
 use gatepost::session::{Role, Session};
 use gatepost::store::{Account, Files, MemoryFiles, MemoryMessages, MemoryUsers, Messages, Secret};
 use gatepost::ticket::{Redeemed, Redeemer};
@@ -61,7 +63,9 @@ fn furnish(setup: &Setup) -> House {
     let users = MemoryUsers::new(setup.accounts.iter().map(account));
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (Arc::new(Hidden), Arc::default());
     let messages = Arc::new(MemoryMessages::new(clock.clone(), &random));
-    messages.observe(watch(&show, &counters));
+    let budget = Budget::new(limits.max_buffers);
+    let rooms = rooms(&limits, &budget);
+    messages.observe(watch(&show, &counters, &rooms));
     let files = MemoryFiles::posting_to(Arc::clone(&messages), clock.clone());
     files.observe(watch_files(&show, &counters));
     House {
@@ -69,7 +73,8 @@ fn furnish(setup: &Setup) -> House {
         files: Arc::new(files),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
         show,
-        budget: Budget::new(limits.max_buffers),
+        rooms,
+        budget,
         limits,
         salt: COURSE_SALT.to_owned(),
         insecure: false,
