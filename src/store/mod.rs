@@ -6,6 +6,7 @@
 mod beside;
 #[cfg(test)]
 pub(crate) mod conformance;
+mod database;
 mod digester;
 mod directory;
 mod files;
@@ -17,6 +18,7 @@ mod messages;
 mod users;
 mod users_file;
 
+pub use database::Database;
 pub use files::{
     Arrival, Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
     PartialId, PendingFile, Published, StoredFile, Upload, Viewer,

@@ -1,0 +1,215 @@
+//! The lasting engine of [`Messages`]: one SQLite file, one thread that writes it, and one sync for
+//! all that waits. Other stores keep their records in the same file and the same commits.
+//!
+//! What the file looks like is in `schema` and `row`, what a start does in `opening`, the thread in
+//! `journal` with `writing` and `change`, carrying the WAL over in `checkpoint`, and reading in
+//! `readers`, `pages`, `rooms` and `substring`.
+
+mod change;
+mod checkpoint;
+mod connection;
+mod fault;
+mod fence;
+mod journal;
+mod opening;
+mod pages;
+mod readers;
+mod rooms;
+mod row;
+mod schema;
+mod substring;
+#[cfg(test)]
+mod tests;
+mod writing;
+
+pub(in crate::store) use writing::Writing;
+
+use super::{
+    Messages, NewMessage, Page, Pending, PersonalRooms, Query, RoomHead, StoreError, Witness,
+};
+use crate::time::{Clock, Random};
+use crate::wire::RoomName;
+use crossbeam_channel::Sender;
+use fence::Fence;
+use journal::{Job, Journal, Post};
+use opening::Opened;
+use parking_lot::Mutex;
+use readers::Readers;
+use rusqlite::Connection;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+
+/// Messages, and the records of other stores, in the file `gatepost.db`.
+pub struct Database {
+    id: String,
+    notes: Vec<String>,
+    jobs: Sender<Job>,
+    witness: Arc<OnceLock<Arc<dyn Witness>>>,
+    readers: Arc<Readers>,
+    threads: Mutex<Option<[JoinHandle<()>; 2]>>,
+}
+
+impl Database {
+    /// Opens the file in the folder `home`, or makes it. What can't be read is moved aside, never
+    /// deleted. Everything that was found is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the file can't be read, made or synced, or was written by a newer version
+    /// of this program. Damage is no error: see [`notes`](Self::notes).
+    pub fn open(home: &Path, clock: Clock, random: &Random) -> Result<Self, StoreError> {
+        let home = home.canonicalize()?;
+        let opened = opening::open(&home, random)?;
+        for note in &opened.notes {
+            tracing::warn!("{}: {note}", schema::NAME);
+        }
+        let Opened {
+            id,
+            notes,
+            connection,
+            counters,
+        } = opened;
+        let readers = Arc::new(Readers::new(home.clone()));
+        let (fence, witness) = (Arc::new(Fence::default()), Arc::default());
+        let (trigger, checkpoints) = checkpoint::start(home.clone(), Arc::clone(&fence))?;
+        let journal = Journal {
+            home,
+            connection: Some(connection),
+            counters,
+            clock,
+            readers: Arc::clone(&readers),
+            fence,
+            trigger,
+            witness: Arc::clone(&witness),
+            commit: journal::commit(),
+            refused: 0,
+        };
+        // Unbounded: how much may wait is bounded before it gets here, by what each connection
+        // may leave unanswered and by the budget that every message is charged to.
+        let (jobs, receiver) = crossbeam_channel::unbounded();
+        let thread = thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || journal.serve(&receiver))?;
+        Ok(Self {
+            id,
+            notes,
+            jobs,
+            witness,
+            readers,
+            threads: Mutex::new(Some([thread, checkpoints])),
+        })
+    }
+
+    /// What was found damaged when the file was opened, a sentence each; already logged.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Has `change` made in the next commit, in the order of the calls and among the messages that
+    /// are posted. It is made as a whole or, if it returns an error, not at all; others in the same
+    /// commit do not notice. Then `done` is told what it returned, or why the commit failed. Both
+    /// are called on the journal thread and must not block.
+    #[cfg_attr(
+        not(test),
+        allow(dead_code, reason = "for the records of files and tokens")
+    )]
+    pub(in crate::store) fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(Result<T, StoreError>) + Send + 'static,
+    ) {
+        // Refused, it is dropped, and that tells `done`.
+        let _ = self.jobs.send(Job::Change(change::pack(change, done)));
+    }
+
+    /// Hands `read` a connection that sees what is committed and can't write. May block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read.
+    pub(in crate::store) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.readers.read(read)
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Database({})", self.id)
+    }
+}
+
+impl Messages for Database {
+    fn post(&self, message: NewMessage, pending: Option<Pending>) {
+        let refused = self.jobs.send(Job::Post(Post { message, pending }));
+        if let Err(error) = refused
+            && let Job::Post(Post { message, pending }) = error.into_inner()
+            && let Some(pending) = pending
+        {
+            let answer = (pending.answer)(message.room, Err(&StoreError::Fenced));
+            pending.ticket.redeem(answer);
+        }
+    }
+
+    fn observe(&self, witness: Arc<dyn Witness>) {
+        // Only the first counts.
+        let _ = self.witness.set(witness);
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn head(&self, room: &RoomName) -> Result<u64, StoreError> {
+        self.read(|connection| writing::head(connection, room))
+    }
+
+    fn last_before(&self, time: SystemTime) -> Result<u64, StoreError> {
+        self.read(|connection| pages::last_before(connection, time))
+    }
+
+    fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        self.read(|connection| pages::page(connection, query))
+    }
+
+    fn rooms(
+        &self,
+        after: Option<&RoomName>,
+        limit: usize,
+        personal: PersonalRooms<'_>,
+    ) -> Result<Vec<RoomHead>, StoreError> {
+        self.read(|connection| rooms::rooms(connection, after, limit, personal))
+    }
+
+    fn close(&self) {
+        // Held while joining, so that a second caller also returns only once all is committed.
+        let mut threads = self.threads.lock();
+        let Some(threads) = threads.take() else {
+            return;
+        };
+        self.readers.close();
+        // Fails only if the thread is gone already.
+        let _ = self.jobs.send(Job::Close);
+        for thread in threads {
+            if thread.thread().id() == thread::current().id() {
+                // The last owner was a ticket's: the thread can't wait for itself, and ends next.
+                return;
+            }
+            if thread.join().is_err() {
+                tracing::error!("a thread of the database ended with a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

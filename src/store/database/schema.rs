@@ -1,0 +1,199 @@
+//! What `gatepost.db` looks like, and how an older one becomes a newer one.
+//!
+//! A message is one row that says everything about it, with its room's name and its key, so that
+//! each row that can still be read in a damaged file is whole by itself.
+
+use crate::store::StoreError;
+use crate::time::Random;
+use rusqlite::{Connection, OptionalExtension};
+use std::io;
+
+/// The file's name in the home folder.
+pub(super) const NAME: &str = "gatepost.db";
+
+/// Marks a file as ours in its header: "gate" in ASCII.
+const APPLICATION_ID: i32 = 0x6761_7465;
+
+/// Random bytes in a store's id.
+const ID_BYTES: usize = 16;
+
+/// Each step leads from the version that is its index to the next one. Steps are only ever added.
+const MIGRATIONS: &[&str] = &[MESSAGES];
+
+/// `time` is in milliseconds since 1970. The keys of all guests together are one scope.
+const MESSAGES: &str = "
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value ANY
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE message (
+    seq INTEGER PRIMARY KEY,
+    room TEXT NOT NULL,
+    prev INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    sender TEXT,
+    key TEXT,
+    text TEXT NOT NULL,
+    file_name TEXT,
+    file_size INTEGER,
+    file_digest TEXT,
+    checksum INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX message_room ON message (room, seq);
+
+CREATE UNIQUE INDEX message_key ON message (key, room, ifnull(sender, ''))
+WHERE key IS NOT NULL;
+
+CREATE VIEW messages AS
+SELECT seq, room, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time,
+       ifnull(sender, 'guest') AS sender, text, file_name AS file
+FROM message;
+";
+
+/// Brings the file up to date, and makes what it is made of if it is new. Returns the store's id.
+///
+/// # Errors
+///
+/// [`SchemaError`]; nothing is then changed.
+pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<String, SchemaError> {
+    let version: i64 = number(connection, "user_version")?;
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    let application: i32 = number(connection, "application_id")?;
+    if application == APPLICATION_ID && version > MIGRATIONS.len() {
+        return Err(SchemaError::Newer(version));
+    }
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
+    let is_new = tables == 0 && version == 0;
+    if !is_new && application != APPLICATION_ID {
+        return Err(SchemaError::Foreign);
+    }
+    if version < MIGRATIONS.len() {
+        let change = connection.transaction()?;
+        for step in &MIGRATIONS[version..] {
+            change.execute_batch(step)?;
+        }
+        if is_new {
+            let id = random.hex(ID_BYTES);
+            change.execute("INSERT INTO meta VALUES ('store', ?1)", [id])?;
+            change.pragma_update(None, "application_id", APPLICATION_ID)?;
+        }
+        let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        change.pragma_update(None, "user_version", version)?;
+        change.commit()?;
+    }
+    let id = meta(connection, "store")?;
+    id.ok_or(SchemaError::Foreign)
+}
+
+/// What `meta` holds under `name`.
+pub(super) fn meta<T: rusqlite::types::FromSql>(
+    connection: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<T>> {
+    let sql = "SELECT value FROM meta WHERE name = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row([name], |row| row.get(0)).optional()
+}
+
+/// Keeps `value` in `meta` under `name`.
+pub(super) fn set_meta(
+    connection: &Connection,
+    name: &str,
+    value: impl rusqlite::ToSql,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta VALUES (?1, ?2)";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.execute((name, value)).map(drop)
+}
+
+fn number<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Why a file can't be used as it is.
+#[derive(Debug)]
+pub(super) enum SchemaError {
+    /// It was written by a program that knows more than this one.
+    Newer(usize),
+    /// It is a database, but not one of ours.
+    Foreign,
+    /// It can't be read or changed.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for SchemaError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<SchemaError> for StoreError {
+    fn from(error: SchemaError) -> Self {
+        let (kind, text) = match error {
+            SchemaError::Newer(version) => (
+                io::ErrorKind::Unsupported,
+                format!(
+                    "{NAME} has version {version}; this program knows up to {}: use a newer one",
+                    MIGRATIONS.len()
+                ),
+            ),
+            SchemaError::Foreign => (
+                io::ErrorKind::InvalidData,
+                format!("{NAME} was written by another program"),
+            ),
+            SchemaError::Sqlite(error) => return error.into(),
+        };
+        Self::Io(io::Error::new(kind, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn a_new_file_gets_an_id_that_stays() {
+        let mut connection = open();
+        let id = migrate(&mut connection, &Random::seeded(1)).unwrap();
+        assert_eq!(id.len(), 2 * ID_BYTES);
+        let again = migrate(&mut connection, &Random::seeded(2)).unwrap();
+        assert_eq!(again, id);
+    }
+
+    #[test]
+    fn a_file_of_a_newer_program_is_left_alone_and_named() {
+        let mut connection = open();
+        migrate(&mut connection, &Random::seeded(1)).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = migrate(&mut connection, &Random::seeded(1)).unwrap_err();
+        let text = StoreError::from(error).to_string();
+        assert!(text.contains("version 99"), "{text}");
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_known() {
+        let mut connection = open();
+        connection.execute_batch("CREATE TABLE a (b)").unwrap();
+        let error = migrate(&mut connection, &Random::seeded(1));
+        assert!(matches!(error, Err(SchemaError::Foreign)), "{error:?}");
+    }
+
+    #[test]
+    fn the_view_is_made_for_people() {
+        let mut connection = open();
+        migrate(&mut connection, &Random::seeded(1)).unwrap();
+        let insert = "INSERT INTO message (seq, room, prev, time, text, checksum)
+             VALUES (1, 'lobby', 0, 1234567890123, '你好', 0)";
+        connection.execute(insert, []).unwrap();
+        let line = "SELECT concat_ws('|', seq, room, time, sender, text) FROM messages";
+        let line: String = connection.query_row(line, [], |row| row.get(0)).unwrap();
+        assert_eq!(line, "1|lobby|2009-02-13T23:31:30.123Z|guest|你好");
+    }
+}
