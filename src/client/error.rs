@@ -76,6 +76,13 @@ impl Refused {
             Some(Code::Busy | Code::GoingAway | Code::TooManyTries)
         )
     }
+
+    /// How long the server asks to be left alone, if it does.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let wait = self.fields.number("retry_after_ms").ok().flatten();
+        wait.map(Duration::from_millis)
+    }
 }
 
 impl fmt::Display for Refused {
@@ -138,6 +145,17 @@ impl Error {
     pub const fn is_broken_off(&self) -> bool {
         matches!(self, Self::Closed { .. } | Self::Io(_))
     }
+
+    /// Whether another connection, perhaps later, may do better: the server is away, busy or at
+    /// fault, rather than of another opinion.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::TimedOut(_) => true,
+            Self::Refused(refused) => refused.is_passing() || refused.code == Some(Code::Internal),
+            error => error.is_broken_off(),
+        }
+    }
 }
 
 impl From<AddressError> for Error {
@@ -188,5 +206,21 @@ mod tests {
         };
         assert_eq!(refused.to_string(), "brand_new");
         assert!(!refused.is_passing());
+        assert!(!Error::Refused(refused).is_passing());
+    }
+
+    #[test]
+    fn what_another_try_may_change_is_told_apart() {
+        let refused = |code| Refused {
+            code: Some(code),
+            error: String::new(),
+            fields: Fields::new().with("retry_after_ms", 1500),
+        };
+        let wait = refused(Code::Busy).retry_after();
+        assert_eq!(wait, Some(Duration::from_millis(1500)));
+        assert!(Error::Refused(refused(Code::Internal)).is_passing());
+        assert!(Error::Closed { going_away: false }.is_passing());
+        assert!(!Error::Refused(refused(Code::Forbidden)).is_passing());
+        assert!(!Error::Nonsense(String::new()).is_passing());
     }
 }

@@ -26,8 +26,10 @@ mod ledger;
 pub mod load;
 mod pushes;
 mod rooms;
+mod subscription;
 pub mod talk;
 mod upload;
+mod waits;
 
 #[cfg(test)]
 mod fake;
@@ -38,4 +40,5 @@ pub use asking::{Ack, Client, Post, WINDOW};
 pub use error::{Error, Refused};
 pub use pushes::Push;
 pub use rooms::{Bound, History, Joined, MAX_PAGE, Page, Pages, Range, Room};
+pub use subscription::{Event, Link, Start, Subscription};
 pub use upload::{Phase, Progress};

@@ -26,7 +26,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
         "wire", "time", "rate", "kernel", "config", "budget", "ticket", "session", "store", "rooms", "gate", "conversation",
         "handler", "dispatch",
     ]),
-    ("client", &["wire", "config", "conversation"]),
+    ("client", &["wire", "time", "config", "conversation"]),
     ("cli", &[
         "wire", "time", "rate", "config", "session", "store", "gate", "handler", "server", "client",
     ]),
