@@ -28,7 +28,7 @@ pub enum Exit {
     TryAgain = 75,
     /// A setting is wrong.
     Configuration = 78,
-    /// A second SIGINT or SIGTERM ended it at once.
+    /// A second SIGINT or SIGTERM ended it at once, or a first one a transfer.
     SecondSignal = 130,
 }
 
@@ -59,7 +59,8 @@ pub const EXITS: &[(u8, &str)] = &[
     (Exit::Configuration.number(), "A setting is wrong."),
     (
         Exit::SecondSignal.number(),
-        "A second SIGINT or SIGTERM ended it at once.",
+        "Interrupted: by the first SIGINT or SIGTERM where files are sent or fetched, by a second one \
+         elsewhere.",
     ),
 ];
 
@@ -153,11 +154,13 @@ fn exit_of(error: &client::Error) -> Exit {
         Error::Refused(refused) if refused.is_passing() => Exit::TryAgain,
         Error::Refused(_) | Error::TooLong(_) => Exit::Refused,
         Error::Closed { going_away: true } => Exit::TryAgain,
+        Error::Stopped => Exit::SecondSignal,
         Error::Broken(_)
         | Error::Nonsense(_)
         | Error::Closed { going_away: false }
         | Error::TimedOut(_)
         | Error::Unreadable(_)
+        | Error::Unwritable(_)
         | Error::Io(_) => Exit::InputOutput,
     }
 }

@@ -101,7 +101,7 @@ fn as_json(parcel: &Parcel<'_>, stored: &Stored) -> serde_json::Value {
         "asked": parcel.name,
         "name": stored.name,
         "size": stored.size,
-        "digest": stored.digest,
+        "digest": stored.digest.map(|digest| digest.to_string()),
         "duplicate": stored.duplicate,
     })
 }
@@ -225,6 +225,8 @@ mod tests {
             size: 1,
             digest: None,
             duplicate: false,
+            seq: None,
+            prev: None,
         };
         let parcel = Parcel::new(Path::new("/x/a.png"), None).unwrap();
         assert_eq!(rename(&parcel, &stored("a.png")), None);

@@ -1,7 +1,7 @@
 //! What a server answers, typed.
 
 use super::{Error, Refused};
-use crate::wire::{FieldError, Fields};
+use crate::wire::{Digest, FieldError, Fields};
 use std::time::SystemTime;
 
 /// The answer to one pipelined request.
@@ -75,9 +75,13 @@ pub struct Stored {
     /// Its size in bytes.
     pub size: u64,
     /// Its digest, if the server has one.
-    pub digest: Option<String>,
+    pub digest: Option<Digest>,
     /// The same file had been taken before.
     pub duplicate: bool,
+    /// The number of the message that it became, if it was posted to a room.
+    pub seq: Option<u64>,
+    /// The number of the message before that one in the room, 0 for the first.
+    pub prev: Option<u64>,
 }
 
 /// What a login made of the connection.
@@ -101,13 +105,24 @@ impl Reply {
         Ok(text.map(str::to_owned))
     }
 
-    fn required_text(&self, name: &'static str) -> Result<String, Error> {
+    pub(super) fn required_text(&self, name: &'static str) -> Result<String, Error> {
         let text = self.fields.required_text(name);
         text.map(str::to_owned).map_err(|error| nonsense(&error))
     }
 
     pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, Error> {
         self.fields.number(name).map_err(|error| nonsense(&error))
+    }
+
+    pub(super) fn digest(&self) -> Result<Option<Digest>, Error> {
+        let digest = self
+            .fields
+            .text("digest")
+            .map_err(|error| nonsense(&error))?;
+        let wrong = |_| Error::Nonsense("a digest that is none".to_owned());
+        digest
+            .map(|digest| digest.parse().map_err(wrong))
+            .transpose()
     }
 
     pub(super) fn flag(&self, name: &'static str) -> Result<bool, Error> {
@@ -172,8 +187,10 @@ impl TryFrom<Reply> for Stored {
         Ok(Self {
             name: reply.required_text("name")?,
             size,
-            digest: reply.text("digest")?,
+            digest: reply.digest()?,
             duplicate: reply.flag("duplicate")?,
+            seq: reply.number("seq")?,
+            prev: reply.number("prev")?,
         })
     }
 }

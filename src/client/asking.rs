@@ -1,7 +1,7 @@
 //! The client: one method a request type, and the pipelined pair beneath them.
 
 use super::connection::Connection;
-use super::{Address, Answer, Error, Greeting, Receipt, Reply, Welcome};
+use super::{Address, Answer, Error, Greeting, Receipt, Reply, Stop, Welcome};
 use crate::conversation::framed::{write_close, write_request};
 use crate::wire::{Header, frame, proof};
 use std::net::TcpStream;
@@ -105,6 +105,13 @@ impl Client {
     #[must_use]
     pub fn with_insecure(mut self, insecure: bool) -> Self {
         self.insecure = insecure;
+        self
+    }
+
+    /// This client, whose every call fails with [`Error::Stopped`] soon after `stop` is uttered.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Stop) -> Self {
+        self.connection.stop_by(stop);
         self
     }
 

@@ -8,6 +8,7 @@
 use super::Error;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
+use super::stop::{LOOK_EVERY, Stop};
 use crate::conversation::framed::Talking;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, ErrorKind, Write};
@@ -23,6 +24,8 @@ pub(super) struct Connection {
     ledger: Ledger,
     /// How long nothing may move in either direction.
     timeout: Duration,
+    /// Ends every wait when it is uttered.
+    stop: Option<Stop>,
     /// The server has closed its side.
     ended: bool,
     /// Something failed; what comes now can't be trusted.
@@ -40,6 +43,7 @@ impl Connection {
             output: Vec::new(),
             ledger: Ledger::default(),
             timeout,
+            stop: None,
             ended: false,
             failed: false,
         })
@@ -51,6 +55,21 @@ impl Connection {
 
     pub(super) fn into_stream(self) -> TcpStream {
         self.stream
+    }
+
+    /// Lets `stop` end every wait.
+    pub(super) fn stop_by(&mut self, stop: Stop) {
+        self.stop = Some(stop);
+    }
+
+    /// How long nothing may move.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sets how long nothing may move from now on.
+    pub(super) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
     }
 
     /// Where requests are written to; [`flush`](Self::flush) sends them.
@@ -139,6 +158,15 @@ impl Connection {
         Ok(true)
     }
 
+    /// Reads what has come, and waits for it if nothing has.
+    pub(super) fn read_some(&mut self) -> Result<(), Error> {
+        self.check_open()?;
+        if !self.read()? {
+            self.wait(PollFlags::IN)?;
+        }
+        Ok(())
+    }
+
     /// Sends what is written and reads to the end of the stream.
     pub(super) fn wait_for_end(&mut self) -> Result<(), Error> {
         self.flush()?;
@@ -151,6 +179,7 @@ impl Connection {
 
     /// Why nothing can be asked here any more, if so.
     pub(super) fn check_open(&self) -> Result<(), Error> {
+        self.check_stop()?;
         match self.ledger.last_word() {
             Some(last_word) => Err(Error::Refused(last_word.clone())),
             None if self.ended || self.failed => Err(Error::Closed {
@@ -158,6 +187,11 @@ impl Connection {
             }),
             None => Ok(()),
         }
+    }
+
+    /// An error once a stop is asked for.
+    fn check_stop(&self) -> Result<(), Error> {
+        self.stop.as_ref().map_or(Ok(()), Stop::check)
     }
 
     fn wait(&mut self, wanted: PollFlags) -> Result<(), Error> {
@@ -171,10 +205,16 @@ impl Connection {
     /// Waits until something moves or `deadline` has passed; whether something does.
     fn wait_before(&self, deadline: Instant, wanted: PollFlags) -> Result<bool, Error> {
         loop {
+            self.check_stop()?;
             let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec::try_from(left).ok();
+            let look = match self.stop {
+                Some(_) => left.min(LOOK_EVERY),
+                None => left,
+            };
+            let timespec = Timespec::try_from(look).ok();
             let mut fds = [PollFd::new(&self.stream, wanted)];
-            match poll(&mut fds, left.as_ref()) {
+            match poll(&mut fds, timespec.as_ref()) {
+                Ok(0) if look < left => {}
                 Ok(ready) => return Ok(ready > 0),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(Error::Io(error.into())),

@@ -35,8 +35,12 @@ pub enum Error {
     },
     /// Nothing came and nothing could be sent for this long.
     TimedOut(Duration),
-    /// What was to be sent could not be read.
+    /// What was to be sent could not be read, or changed while it was sent.
     Unreadable(io::Error),
+    /// What came could not be kept.
+    Unwritable(io::Error),
+    /// A [`Stop`](super::Stop) was uttered.
+    Stopped,
     /// The connection failed.
     Io(io::Error),
     /// A password's proof would have gone over a connection that others may read.
@@ -115,7 +119,8 @@ impl fmt::Display for Error {
                 "the server did not answer for {}",
                 humantime::format_duration(*waited)
             ),
-            Self::Unreadable(error) | Self::Io(error) => error.fmt(f),
+            Self::Unreadable(error) | Self::Unwritable(error) | Self::Io(error) => error.fmt(f),
+            Self::Stopped => f.write_str("interrupted"),
             Self::Insecure => f.write_str(
                 "a password would leave this machine unencrypted; give --insecure to send it all the same",
             ),
@@ -132,7 +137,7 @@ impl std::error::Error for Error {
             Self::Connect { source, .. } => Some(source),
             Self::Broken(broken) => Some(broken),
             Self::Unsayable(why) => Some(why),
-            Self::Unreadable(error) | Self::Io(error) => Some(error),
+            Self::Unreadable(error) | Self::Unwritable(error) | Self::Io(error) => Some(error),
             _ => None,
         }
     }

@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     /// What is coming in: a header whose body is not whole.
     open: Option<(Incoming, Vec<u8>)>,
     pushes: Pushes,
+    /// The request whose answer's body is taken in pieces, however long it is.
+    streamed: Option<Id>,
     last_word: Option<Refused>,
     going_away: bool,
 }
@@ -26,6 +28,30 @@ impl Ledger {
     /// Remembers that request `id` will be answered.
     pub(super) fn expect(&mut self, id: u64) {
         self.asked.push_back(id);
+    }
+
+    /// Lets the body of the answer to `id`, the newest request, be of any length: whoever asks takes
+    /// it out piece by piece.
+    pub(super) fn stream(&mut self, id: u64) {
+        self.streamed = Some(Id::from(id));
+    }
+
+    /// Whether `header` opens the streamed answer.
+    fn is_streamed(&self, header: &Incoming) -> bool {
+        matches!(header, Incoming::Reply { id, .. } if Some(id) == self.streamed.as_ref())
+    }
+
+    /// The streamed answer that is coming in: its fields, the length of its body in bytes, and
+    /// what of it has come and was not taken out yet.
+    pub(super) fn coming(&mut self) -> Option<(&Fields, u64, &mut Vec<u8>)> {
+        match &mut self.open {
+            Some((Incoming::Reply { id, fields, body }, piece))
+                if Some(&*id) == self.streamed.as_ref() =>
+            {
+                Some((fields, *body, piece))
+            }
+            _ => None,
+        }
     }
 
     /// How many requests wait for their answers.
@@ -84,6 +110,7 @@ impl Ledger {
             Event::Header(header) => {
                 if let Some(body) = kept_body(&header)
                     && body > MAX_BODY
+                    && !self.is_streamed(&header)
                 {
                     return Err(Error::Nonsense(format!("a body of {body} bytes")));
                 }

@@ -12,7 +12,8 @@
 //! # }
 //! ```
 //!
-//! [`Client`] asks and waits; [`Client::send`] and [`Client::receive`] keep many requests under
+//! A [`Courier`] sends and fetches files over connections that may break. [`Client`] asks and
+//! waits; [`Client::send`] and [`Client::receive`] keep many requests under
 //! way at once. Printing, prompts and exit codes are left to the command line; [`load`] drives
 //! many connections to measure a server, and [`talk`] is the client of every other conversation.
 
@@ -21,11 +22,13 @@ mod answers;
 mod asking;
 mod connection;
 mod error;
+mod files;
 mod inbox;
 mod ledger;
 pub mod load;
 mod pushes;
 mod rooms;
+mod stop;
 mod subscription;
 pub mod talk;
 mod upload;
@@ -38,7 +41,12 @@ pub use address::{Address, AddressError};
 pub use answers::{Answer, Greeting, Receipt, Reply, Stored, Welcome};
 pub use asking::{Ack, Client, Post, WINDOW};
 pub use error::{Error, Refused};
+pub use files::{
+    Courier, Digester, Fetched, Held, Landing, Listed, News, Offered, PAGE, Pace, Page as FilePage,
+    Parcel, Source, Taker, Terms, digest_of,
+};
 pub use pushes::Push;
 pub use rooms::{Bound, History, Joined, MAX_PAGE, Page, Pages, Range, Room};
+pub use stop::Stop;
 pub use subscription::{Event, Link, Start, Subscription};
-pub use upload::{Phase, Progress};
+pub use upload::{FilePost, Phase, Progress};

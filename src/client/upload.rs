@@ -1,11 +1,58 @@
 //! Sending a file without holding it, and noticing a refusal before all of it is sent.
 
-use super::{Client, Error, Stored};
+use super::{Ack, Client, Error, Stored};
 use crate::conversation::framed::FileFrames;
-use crate::wire::{Header, frame};
+use crate::wire::{Header, WantedDigest, frame};
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read};
 use std::net::TcpStream;
+use std::time::Duration;
+
+/// How a file is posted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FilePost {
+    /// The name it asks for.
+    pub name: String,
+    /// The room in which it appears as a message, if any.
+    pub room: Option<String>,
+    /// When the receipt comes.
+    pub ack: Ack,
+    /// What its content must hash to, or that the server shall compute it. Only with a value can
+    /// a broken upload be resumed.
+    pub digest: Option<WantedDigest>,
+}
+
+impl FilePost {
+    /// A file that asks for `name` and nothing else.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// The header of a file of `size` bytes posted so, from `offset` on.
+    #[must_use]
+    pub fn header(&self, size: u64, offset: u64) -> Header {
+        let mut header = Header::new("file")
+            .with("file_name", self.name.as_str())
+            .with("size", size);
+        if offset > 0 {
+            header = header.with("offset", offset);
+        }
+        if let Some(digest) = &self.digest {
+            header = header.with("digest", digest.to_string());
+        }
+        if let Some(room) = &self.room {
+            header = header.with("room", room.as_str());
+        }
+        match self.ack {
+            Ack::Durable => header,
+            Ack::Received => header.with("ack", self.ack.word()),
+        }
+    }
+}
 
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +82,10 @@ pub enum Phase {
 /// Bytes read from the file at once.
 const PIECE: usize = 256 * 1024;
 
+/// What a slow disk writes in a second, in bytes. Behind the last byte of a long file the server may
+/// be silent for as long as that takes.
+const SLOW_DISK: u64 = 16 * 1024 * 1024;
+
 /// After a refusal, up to this many bytes that the server still expects are sent all the same,
 /// so that the connection can be used on: the server throws them away. With more to go the
 /// connection is given up.
@@ -57,22 +108,33 @@ impl Client {
         size: u64,
         mut progress: impl FnMut(Progress),
     ) -> Result<Stored, Error> {
-        self.upload(name, &mut reader, size, &mut progress)
+        self.post_file(&FilePost::new(name), &mut reader, size, 0, &mut progress)
     }
 
-    fn upload(
+    /// Sends a file of `size` bytes from `offset` on, which `reader` begins with, and waits for its
+    /// receipt.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_file`](Self::send_file); an `offset` that is not where the server's partial ends
+    /// is refused as `conflict`, with the right one.
+    ///
+    /// # Panics
+    ///
+    /// If `offset` is above `size`.
+    pub fn post_file(
         &mut self,
-        name: &str,
+        post: &FilePost,
         reader: &mut dyn Read,
         size: u64,
+        offset: u64,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Stored, Error> {
-        let header = Header::new("file")
-            .with("file_name", name)
-            .with("size", size);
+        assert!(offset <= size, "a file has nothing behind its end");
+        let header = post.header(size, offset);
         let id = self.next(|header, out| header.write(out), header)?;
         self.connection.flush()?;
-        let sent = self.send_body(id, reader, size, progress);
+        let sent = self.send_body(id, reader, (size, offset), progress);
         if let Err(error) = sent {
             self.connection.give_up();
             // A server that refuses a long file may close before it has seen all of it.
@@ -80,7 +142,7 @@ impl Client {
                 return Err(error);
             }
         }
-        let stored = Stored::try_from(self.wait_for(id)?)?;
+        let stored = Stored::try_from(self.wait_for_receipt(id, size)?)?;
         progress(Progress {
             phase: Phase::Stored,
             confirmed: size,
@@ -89,29 +151,33 @@ impl Client {
         Ok(stored)
     }
 
+    /// Waits for the receipt of a file of `size` bytes: no shorter than a slow disk takes for it.
+    fn wait_for_receipt(&mut self, id: u64, size: u64) -> Result<super::Reply, Error> {
+        let slow = Duration::from_secs(size / SLOW_DISK);
+        let usual = self.connection.timeout();
+        self.connection.set_timeout(usual.max(slow));
+        let reply = self.wait_for(id);
+        self.connection.set_timeout(usual);
+        reply
+    }
+
     fn send_body(
         &mut self,
         id: u64,
         reader: &mut dyn Read,
-        size: u64,
+        (size, offset): (u64, u64),
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), Error> {
-        let mut frames = FileFrames::new(size);
-        let mut buffer = vec![0; frame::PREFIX + PIECE];
-        let mut confirmed = 0;
-        while let Some((prefix, length)) = frames.advance(PIECE) {
-            let end = frame::PREFIX + length;
-            reader
-                .read_exact(&mut buffer[frame::PREFIX..end])
-                .map_err(shrunk)?;
-            let start = match prefix {
-                Some(prefix) => {
-                    buffer[..frame::PREFIX].copy_from_slice(&prefix);
-                    0
-                }
-                None => frame::PREFIX,
-            };
-            self.connection.send(&buffer[start..end])?;
+        let mut frames = FileFrames::new(size - offset);
+        let most = usize::try_from(frames.left()).map_or(PIECE, |left| left.min(PIECE));
+        let mut buffer = vec![0; frame::PREFIX + most];
+        let mut confirmed = offset;
+        while frames.left() > 0 {
+            let most = usize::try_from(frames.left()).map_or(PIECE, |left| left.min(PIECE));
+            let end = frame::PREFIX + most;
+            // What is there goes: a slow reader is no dead sender.
+            let got = read_some(reader, &mut buffer[frame::PREFIX..end])?;
+            self.send_piece(&mut frames, &mut buffer[..frame::PREFIX + got])?;
             self.connection.glance()?;
             if self.connection.ledger().is_answered(id) {
                 if frames.left() > REST {
@@ -134,6 +200,37 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Sends the file's next bytes, which stand in `buffer` behind room for a prefix.
+    fn send_piece(&mut self, frames: &mut FileFrames, buffer: &mut [u8]) -> Result<(), Error> {
+        let mut start = frame::PREFIX;
+        while start < buffer.len() {
+            let Some((prefix, length)) = frames.advance(buffer.len() - start) else {
+                return Ok(());
+            };
+            let end = start + length;
+            if let Some(prefix) = prefix {
+                // What stands there is sent already.
+                start -= frame::PREFIX;
+                buffer[start..start + frame::PREFIX].copy_from_slice(&prefix);
+            }
+            self.connection.send(&buffer[start..end])?;
+            start = end;
+        }
+        Ok(())
+    }
+}
+
+/// Reads at least one byte.
+fn read_some(reader: &mut dyn Read, piece: &mut [u8]) -> Result<usize, Error> {
+    loop {
+        match reader.read(piece) {
+            Ok(0) => return Err(shrunk(ErrorKind::UnexpectedEof.into())),
+            Ok(bytes) => return Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(shrunk(error)),
+        }
     }
 }
 

@@ -92,6 +92,16 @@ impl FromStr for Digest {
     }
 }
 
+/// As a request says it.
+impl fmt::Display for WantedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compute(algorithm) => f.write_str(algorithm.word()),
+            Self::Verify(digest) => digest.fmt(f),
+        }
+    }
+}
+
 impl FromStr for WantedDigest {
     type Err = DigestError;
 
@@ -142,6 +152,9 @@ mod tests {
             let algorithm = Algorithm::ALL[usize::from(blake)];
             let digest = Digest { algorithm, bytes };
             prop_assert_eq!(digest.to_string().parse(), Ok(digest));
+            for wanted in [WantedDigest::Verify(digest), WantedDigest::Compute(algorithm)] {
+                prop_assert_eq!(wanted.to_string().parse(), Ok(wanted));
+            }
         }
 
         #[test]
