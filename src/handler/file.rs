@@ -1,21 +1,16 @@
 //! `file`: bytes for a name, passed on to the store of files as they come; nothing of a file is
-//! held here.
-//!
-//! Digests, resuming, keys and posting to a room are not served yet: whoever asks for them is
-//! refused rather than left to believe in them.
+//! held here. Where a file that broke off can go on is told by `offset`.
 
 use super::{Ack, Body, Call, Cost, Handler, Outcome, Overlap, Sink, Spec, refuse_file};
 use crate::session::Role;
 use crate::store::{FileError, Files, NewFile, PendingFile, Published, Upload};
-use crate::wire::{Answer, Code, Datum, Fields, FileName, Refusal, Reply};
+use crate::wire::{
+    Answer, Code, Datum, Fields, FileName, Key, Refusal, Reply, RoomName, WantedDigest,
+};
 use std::sync::Arc;
 
-/// The fields that belong to what is not served yet, and what that is.
-const NOT_SERVED: &[(&str, &str)] = &[
-    ("digest", "compute or verify digests"),
-    ("key", "tell a resent file by its key"),
-    ("room", "post files to rooms"),
-];
+/// What the post of a file to its room occupies until it is committed, in bytes.
+const POST: usize = 1 << 10;
 
 /// Takes in files.
 #[derive(Debug)]
@@ -37,39 +32,33 @@ impl Handler for File {
             cost: Cost::Blocking,
             role: Role::Guest,
             before_login: false,
-            overlap: Overlap::None,
+            overlap: Overlap::Files,
         }
     }
 
     fn begin(&self, call: &mut Call<'_>, fields: &Fields) -> Result<Outcome, Refusal> {
-        for (field, what) in NOT_SERVED {
-            if fields.get(field).is_some() {
-                return Err(not_served(field, what));
-            }
+        let wanted = NewFile {
+            name: FileName::new(fields.required_text("file_name")?)?,
+            size: fields.number("size")?,
+            digest: fields.text("digest")?.map(str::parse).transpose()?,
+            offset: fields.number("offset")?.unwrap_or(0),
+            owner: call.session.user.clone(),
+            key: fields.text("key")?.map(Key::new).transpose()?,
+            room: fields.text("room")?.map(RoomName::new).transpose()?,
+            durable: Ack::of(fields)? == Ack::Durable,
+        };
+        let can_resume =
+            wanted.size.is_some() && matches!(wanted.digest, Some(WantedDigest::Verify(_)));
+        if wanted.offset > 0 && !can_resume {
+            let reason = "`offset` needs the `size` and the value of the `digest`";
+            return Err(Refusal::new(Code::BadHeader, reason));
         }
-        if fields.number("offset")?.is_some_and(|offset| offset > 0) {
-            return Err(not_served("offset", "resume files"));
-        }
-        let name = FileName::new(fields.required_text("file_name")?)?;
-        let ack = Ack::of(fields)?;
         Ok(Outcome::Sink(Box::new(FileSink {
             files: Arc::clone(&call.house.files),
-            wanted: NewFile {
-                size: fields.number("size")?,
-                owner: call.session.user.clone(),
-                durable: ack == Ack::Durable,
-                ..NewFile::named(name)
-            },
+            wanted,
             upload: None,
         })))
     }
-}
-
-fn not_served(field: &str, what: &str) -> Refusal {
-    Refusal::new(
-        Code::BadHeader,
-        format!("this server can't {what} yet: leave `{field}` out"),
-    )
 }
 
 impl FileSink {
@@ -85,7 +74,8 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn announce(&mut self, bytes: u64) -> Result<(), Refusal> {
-        self.wanted.size = Some(bytes);
+        // A body of one frame tells the size that its header left out.
+        self.wanted.size.get_or_insert(bytes);
         self.upload().map(drop)
     }
 
@@ -107,17 +97,22 @@ impl Sink for FileSink {
         self.upload()?;
         let upload = self.upload.take();
         let upload = upload.expect("an upload was begun on the line above");
+        let mut charge = call.house.budget.charge();
+        if self.wanted.room.is_some() {
+            charge.grow(POST);
+        }
         upload.publish(PendingFile {
             ticket: call.ticket(),
             answer,
-            charge: call.house.budget.charge(),
+            charge,
         });
         Ok(Outcome::Ticket)
     }
 
-    fn cut_off(self: Box<Self>) -> Vec<(&'static str, Datum)> {
-        // Without a digest nothing can be resumed, so nothing is kept.
-        vec![("offset", 0.into())]
+    fn cut_off(mut self: Box<Self>) -> Vec<(&'static str, Datum)> {
+        let upload = self.upload.take();
+        let offset = upload.map(|upload| ("offset", upload.suspend().into()));
+        offset.into_iter().collect()
     }
 }
 
@@ -129,137 +124,23 @@ fn answer(published: Result<Published, &FileError>) -> Answer {
     } else {
         Ack::Received
     };
-    Ok(Reply::new()
+    let mut reply = Reply::new()
         .with("name", published.name.into_string())
         .with("size", published.size)
-        .with("digest", Datum::Null)
-        .with("ack", ack))
+        .with("digest", published.digest.map(|digest| digest.to_string()))
+        .with("ack", ack);
+    if published.duplicate {
+        reply = reply.with("duplicate", true);
+    }
+    if let (Some(room), Some(post)) = (published.room, published.post) {
+        reply = reply.with("seq", post.seq);
+        if room.owner().is_none() {
+            // In somebody's own room it would tell a poster that others post there too.
+            reply = reply.with("prev", post.prev);
+        }
+    }
+    Ok(reply)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::handler::house::tests::{Shown, TestHouse};
-    use crate::store::MemoryFiles;
-    use crate::wire::UserName;
-    use std::sync::atomic::Ordering;
-
-    fn named(name: &str) -> Fields {
-        Fields::new().with("file_name", name)
-    }
-
-    fn sent(house: &mut TestHouse, fields: &Fields, pieces: &[&str]) -> Answer {
-        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.as_bytes()).collect();
-        house.serve(&File, fields, &pieces)
-    }
-
-    #[test]
-    fn a_file_is_published_shown_counted_and_answered() {
-        let mut house = TestHouse::new();
-        house.session.user = UserName::new("张三").ok();
-        let fields = named("a.txt").with("size", 4);
-        let expected = |name: &str, size: u64, ack: &'static str| {
-            Reply::new()
-                .with("name", name.to_owned())
-                .with("size", size)
-                .with("digest", Datum::Null)
-                .with("ack", ack)
-        };
-        let reply = sent(&mut house, &fields, &["ab", "cd"]).unwrap();
-        assert_eq!(reply, expected("a.txt", 4, "durable"));
-        let fields = named("a.txt").with("ack", "received").with("offset", 0);
-        let reply = sent(&mut house, &fields, &["x"]).unwrap();
-        assert_eq!(reply, expected("a (2).txt", 1, "received"));
-        let reply = sent(&mut house, &named("empty").with("size", 0), &[]).unwrap();
-        assert_eq!(reply, expected("empty", 0, "durable"));
-        assert_eq!(house.files.content("a.txt").unwrap(), b"abcd");
-        assert_eq!(house.files.content("empty").unwrap(), b"");
-        let shown = [("a.txt", 4), ("a (2).txt", 1), ("empty", 0)];
-        let shown = shown.map(|(name, bytes)| Shown::File(name.to_owned(), bytes));
-        assert_eq!(house.shown(), shown);
-        assert_eq!(house.house.counters.files.load(Ordering::Relaxed), 3);
-    }
-
-    #[test]
-    fn a_file_that_turns_out_otherwise_is_amended() {
-        let mut house = TestHouse::new();
-        let fields = named("b");
-        for (number, (amendment, expected)) in [
-            (named("0").with("front", "a"), "abcd"),
-            (named("1").with("skip", 1), "cd"),
-            (named("2"), "bcd"),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let mut sink = house.sink(&File, &fields);
-            sink.write(b"bcd").unwrap();
-            sink.amend(&amendment).unwrap();
-            house.finish(sink).unwrap();
-            let content = house.files.content(&number.to_string()).unwrap();
-            assert_eq!(content, expected.as_bytes());
-        }
-        let mut sink = house.sink(&File, &fields);
-        assert_eq!(sink.amend(&named("../x")).unwrap_err().code, Code::BadName);
-        assert_eq!(
-            sink.amend(&Fields::new()).unwrap_err().code,
-            Code::BadHeader
-        );
-    }
-
-    #[test]
-    fn what_is_not_served_yet_is_refused_not_ignored() {
-        let mut house = TestHouse::new();
-        for (field, value) in [
-            ("digest", "sha256".into()),
-            ("digest", "blake3:00".into()),
-            ("offset", serde_json::Value::from(1)),
-            ("key", "k".into()),
-            ("room", "lobby".into()),
-        ] {
-            let refused = sent(&mut house, &named("a").with(field, value), &["x"]).unwrap_err();
-            assert_eq!(refused.code, Code::BadHeader);
-            assert!(refused.error.contains(field), "{refused}");
-        }
-        assert!(house.files.names().is_empty());
-    }
-
-    #[test]
-    fn wrong_names_and_fields_are_refused() {
-        let mut house = TestHouse::new();
-        for name in ["../x", "/etc/passwd", "a\0b", ".", ""] {
-            let refused = sent(&mut house, &named(name), &["x"]);
-            assert_eq!(refused.unwrap_err().code, Code::BadName, "{name:?}");
-        }
-        for fields in [Fields::new(), named("a").with("ack", "maybe")] {
-            let refused = sent(&mut house, &fields, &["x"]);
-            assert_eq!(refused.unwrap_err().code, Code::BadHeader);
-        }
-    }
-
-    #[test]
-    fn a_full_disk_is_told_at_the_announcement_or_on_the_way() {
-        let mut house = TestHouse::new();
-        house.put_files(MemoryFiles::with_space(3));
-        let fields = named("a");
-        let mut sink = house.sink(&File, &fields);
-        assert_eq!(sink.announce(4).unwrap_err().code, Code::NoSpace);
-        let mut sink = house.sink(&File, &fields);
-        sink.write(b"abc").unwrap();
-        assert_eq!(sink.write(b"d").unwrap_err().code, Code::NoSpace);
-        drop(sink);
-        assert!(sent(&mut house, &fields, &["abc"]).is_ok());
-    }
-
-    #[test]
-    fn what_is_cut_off_leaves_nothing_to_resume() {
-        let mut house = TestHouse::new();
-        let mut sink = house.sink(&File, &named("a").with("size", 4));
-        sink.announce(4).unwrap();
-        sink.write(b"ab").unwrap();
-        assert_eq!(house.files.under_way(), 1);
-        assert_eq!(sink.cut_off(), [("offset", Datum::Number(0))]);
-        assert_eq!(house.files.under_way(), 0);
-        assert!(house.files.names().is_empty());
-    }
-}
+mod tests;

@@ -10,20 +10,25 @@ mod ack;
 mod bot;
 mod bound;
 mod file;
+mod get;
 mod hello;
 mod history;
 mod house;
 mod join;
 mod leave;
+mod list;
 mod login;
 mod message;
+mod offset;
 mod paging;
 mod ping;
 mod reading;
 mod refuse;
+mod remove;
 mod rooms;
 mod source;
 mod text;
+mod viewer;
 
 pub use ack::Ack;
 pub use house::{Counters, Hidden, House, Show, rooms, watch, watch_files};
@@ -47,6 +52,10 @@ pub const HANDLERS: &[&dyn Handler] = &[
     &history::History,
     &rooms::ListRooms,
     &file::File,
+    &offset::Offset,
+    &get::Get,
+    &list::List,
+    &remove::Remove,
     &login::Login,
     &bot::Bot,
     &ping::Ping,
