@@ -1,10 +1,13 @@
 //! What is asked of each kind of server, and what counts as its right answer.
-//! All requests but redis's are the same 64 bytes in a frame. When they go and
+//! All pings but redis's are the same 64 bytes in a frame; messages are in `messages`. When they go and
 //! where the answers are read is left to `connection`.
+
+use std::net::TcpStream;
 
 use anyhow::{Context, bail, ensure};
 
 use crate::frames;
+use crate::messages;
 
 /// The payload of a ping: the row is defined for 64 bytes.
 const PING_LENGTH: usize = 64;
@@ -27,30 +30,51 @@ pub(crate) enum Dialect {
     Gatepost,
     /// Redis's own protocol.
     Redis,
+    /// Messages to gatepost, each answered with its durable receipt.
+    GatepostMessage,
+    /// Messages to a redis stream.
+    RedisMessage,
+    /// Messages to a JetStream stream, with receipts to the inbox of this port.
+    NatsMessage(u16),
 }
 
 impl Dialect {
+    /// Says what the server wants to hear before the first request; returns
+    /// how this connection is spoken on.
+    pub(crate) fn greet(self, stream: &mut TcpStream) -> anyhow::Result<Self> {
+        match self {
+            Self::NatsMessage(_) => messages::greet_nats(stream).map(Self::NatsMessage),
+            _ => Ok(self),
+        }
+    }
+
     /// Appends the request numbered `id` to `out`.
     pub(crate) fn ask(self, id: u32, out: &mut Vec<u8>) {
         match self {
             Self::Echo | Self::Gatepost => frames::encode(&ping(id), out),
             Self::Redis => out.extend_from_slice(REDIS_PING),
+            Self::GatepostMessage => messages::ask_gatepost(id, out),
+            Self::RedisMessage => messages::ask_redis(out),
+            Self::NatsMessage(port) => messages::ask_nats(port, id, out),
         }
     }
 
     /// The length of the answer to `id` that `bytes` begins with; `None` while
     /// some of it is still to come, an error where it is not the answer.
     pub(crate) fn answer(self, id: u32, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
-        if self == Self::Redis {
-            return pong(bytes);
+        match self {
+            Self::Redis => return pong(bytes),
+            Self::RedisMessage => return messages::redis_answer(bytes),
+            Self::NatsMessage(port) => return messages::nats_answer(port, id, bytes),
+            Self::Echo | Self::Gatepost | Self::GatepostMessage => {}
         }
         let Some(payload) = frames::first(bytes)? else {
             return Ok(None);
         };
         match self {
             Self::Echo => ensure!(payload == ping(id), "an echo differs: {}", shown(payload)),
-            Self::Gatepost => check_reply(id, payload)?,
-            Self::Redis => unreachable!("answered above"),
+            Self::GatepostMessage => messages::check_receipt(id, payload)?,
+            _ => check_reply(id, payload)?,
         }
         Ok(Some(frames::HEADER + payload.len()))
     }
@@ -83,7 +107,7 @@ fn reply(id: u32) -> [u8; 26] {
     text
 }
 
-fn write_digits(number: u32, digits: &mut [u8]) {
+pub(crate) fn write_digits(number: u32, digits: &mut [u8]) {
     let mut rest = number;
     for digit in digits.iter_mut().rev() {
         *digit = b'0' + (rest % 10) as u8;
@@ -117,7 +141,7 @@ fn pong(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
     Ok(None)
 }
 
-fn shown(bytes: &[u8]) -> String {
+pub(crate) fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[..bytes.len().min(200)]).into_owned()
 }
 

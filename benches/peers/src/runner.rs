@@ -27,20 +27,24 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<()> {
         options.rounds,
         options.seconds
     );
-    if options.only != Some(Row::Connect) {
+    if options.wants(Row::Ping) {
         println!("## ping\n");
-        ping(options)?;
+        press(options, "requests", targets::for_ping(options)?)?;
     }
-    if options.only != Some(Row::Ping) {
+    if options.wants(Row::Durable) {
+        println!("## durable\n");
+        press(options, "messages", targets::for_durable(options)?)?;
+    }
+    if options.wants(Row::Connect) {
         println!("## connect\n");
         connect(options)?;
     }
     Ok(())
 }
 
-fn ping(options: &RunOptions) -> anyhow::Result<()> {
-    let targets = targets::for_ping(options)?;
-    let mut table = Table::new(&["connections", "depth"], "requests");
+/// Presses all `targets` at every number of connections and depth asked for.
+fn press(options: &RunOptions, unit: &str, targets: Vec<Target>) -> anyhow::Result<()> {
+    let mut table = Table::new(&["connections", "depth"], unit);
     let outcome = press_all(options, &targets, &mut table);
     // What was measured before a failure is worth reading all the same.
     println!("{table}");
@@ -59,7 +63,7 @@ fn press_all(options: &RunOptions, targets: &[Target], table: &mut Table) -> any
                 depth,
                 length: options.seconds,
             };
-            eprintln!("ping: {connections} connections, depth {depth}");
+            eprintln!("{connections} connections, depth {depth}");
             let turn =
                 |_, target: &Target| load::measure(target.server.address(), target.dialect, load);
             table.add(&[connections, depth], &by_turns(options, targets, turn)?);

@@ -10,6 +10,7 @@ mod frames;
 mod inbox;
 mod limits;
 mod load;
+mod messages;
 mod process;
 mod report;
 mod runner;

@@ -32,8 +32,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr, dialect: Dialect) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("reaching {address}"))?;
+        let mut stream =
+            TcpStream::connect(address).with_context(|| format!("reaching {address}"))?;
         stream.set_nodelay(true)?;
+        let dialect = dialect.greet(&mut stream)?;
         stream.set_nonblocking(true)?;
         Ok(Self {
             stream,

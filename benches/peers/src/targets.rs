@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use crate::cli::{RunOptions, Server};
 use crate::dialect::Dialect;
+use crate::messages::make_stream;
 use crate::process::{Address, End, Place, ServerProcess, on_path};
 
 /// The name of the one server that the others are compared with.
@@ -27,8 +28,23 @@ pub(crate) fn for_ping(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
         own("tokio echo", Server::EchoTokio)?,
         own("thread-per-connection echo", Server::EchoThreads)?,
     ];
-    targets.extend(gatepost(options)?);
-    targets.extend(redis()?);
+    targets.extend(gatepost(options, Dialect::Gatepost)?);
+    targets.extend(redis(
+        "redis PING",
+        Dialect::Redis,
+        &["--appendonly", "no"],
+    )?);
+    Ok(targets)
+}
+
+/// The servers of the durable row, all running. JetStream of Debian's version
+/// syncs every two minutes; `sync_interval: always` came with 2.10.
+pub(crate) fn for_durable(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
+    let always = ["--appendonly", "yes", "--appendfsync", "always"];
+    let mut targets = Vec::new();
+    targets.extend(gatepost(options, Dialect::GatepostMessage)?);
+    targets.extend(redis("redis XADD, always", Dialect::RedisMessage, &always)?);
+    targets.extend(nats()?);
     Ok(targets)
 }
 
@@ -38,7 +54,7 @@ pub(crate) fn for_connect(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
         own("course server", Server::Course)?,
         own("course, thread per connection", Server::CourseThreads)?,
     ];
-    targets.extend(gatepost(options)?);
+    targets.extend(gatepost(options, Dialect::Gatepost)?);
     Ok(targets)
 }
 
@@ -51,7 +67,7 @@ fn own(name: &'static str, server: Server) -> anyhow::Result<Target> {
     })
 }
 
-fn gatepost(options: &RunOptions) -> anyhow::Result<Option<Target>> {
+fn gatepost(options: &RunOptions, dialect: Dialect) -> anyhow::Result<Option<Target>> {
     let Some(path) = &options.gatepost else {
         println!("{GATEPOST}: skipped, --gatepost was not given\n");
         return Ok(None);
@@ -67,15 +83,19 @@ fn gatepost(options: &RunOptions) -> anyhow::Result<Option<Target>> {
     let arguments = options.gatepost_args.split_whitespace();
     let mut command = Command::new(path.canonicalize().context("finding gatepost")?);
     command.args(arguments.map(|argument| argument.replace("{home}", home)));
-    target(GATEPOST, Dialect::Gatepost, || {
+    target(GATEPOST, dialect, || {
         ServerProcess::start(command, place, Address::Announced, End::Terminate)
     })
     .map(Some)
 }
 
-fn redis() -> anyhow::Result<Option<Target>> {
+fn redis(
+    name: &'static str,
+    dialect: Dialect,
+    durability: &[&str],
+) -> anyhow::Result<Option<Target>> {
     let Some(path) = on_path("redis-server") else {
-        println!("redis: skipped, no redis-server on PATH\n");
+        println!("{name}: skipped, no redis-server on PATH\n");
         return Ok(None);
     };
     let place = Place::new()?;
@@ -84,13 +104,35 @@ fn redis() -> anyhow::Result<Option<Target>> {
     command
         .args(["--bind", "127.0.0.1", "--port"])
         .arg(address.port().to_string())
-        .args(["--tcp-backlog", "4096", "--save", "", "--appendonly", "no"])
+        .args(["--tcp-backlog", "4096", "--save", ""])
+        .args(durability)
         .arg("--dir")
         .arg(place.home());
-    target("redis PING", Dialect::Redis, || {
+    target(name, dialect, || {
         ServerProcess::start(command, place, Address::Given(address), End::Terminate)
     })
     .map(Some)
+}
+
+fn nats() -> anyhow::Result<Option<Target>> {
+    const NAME: &str = "JetStream, unsynced";
+    let Some(path) = on_path("nats-server") else {
+        println!("{NAME}: skipped, no nats-server on PATH\n");
+        return Ok(None);
+    };
+    let place = Place::new()?;
+    let address = free_address()?;
+    let mut command = Command::new(path);
+    command
+        .args(["--addr", "127.0.0.1", "--port"])
+        .arg(address.port().to_string())
+        .args(["--jetstream", "--store_dir"])
+        .arg(place.home());
+    let target = target(NAME, Dialect::NatsMessage(0), || {
+        ServerProcess::start(command, place, Address::Given(address), End::Terminate)
+    })?;
+    make_stream(address)?;
+    Ok(Some(target))
 }
 
 /// Redis takes no port 0 for "any", so one that was free a moment ago has to

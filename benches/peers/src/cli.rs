@@ -44,7 +44,7 @@ pub(crate) struct RunOptions {
     /// Turns of each server; the medians over them are reported.
     #[arg(long, value_name = "R", default_value_t = 5, value_parser = at_least_one())]
     pub(crate) rounds: u32,
-    /// Ping: connections held open, one measurement for each number.
+    /// Ping and durable: connections held open, one measurement for each number.
     #[arg(
         long,
         value_name = "N,..",
@@ -53,7 +53,7 @@ pub(crate) struct RunOptions {
         value_parser = at_least_one()
     )]
     pub(crate) connections: Vec<u32>,
-    /// Ping: requests in flight on each connection.
+    /// Ping and durable: requests in flight on each connection.
     #[arg(
         long,
         value_name = "D,..",
@@ -70,9 +70,9 @@ pub(crate) struct RunOptions {
         value_parser = clap::value_parser!(u32).range(1..=64)
     )]
     pub(crate) connect_threads: u32,
-    /// Measure one of the two rows only.
-    #[arg(long, value_name = "ROW")]
-    pub(crate) only: Option<Row>,
+    /// Measure these rows only.
+    #[arg(long, value_name = "ROW,..", value_delimiter = ',')]
+    pub(crate) only: Vec<Row>,
 }
 
 /// A row of the design's table of speeds.
@@ -80,6 +80,8 @@ pub(crate) struct RunOptions {
 pub(crate) enum Row {
     /// Requests on connections that stay.
     Ping,
+    /// Messages with a durable receipt, on connections that stay.
+    Durable,
     /// One connection for each message.
     Connect,
 }
@@ -95,6 +97,13 @@ pub(crate) enum Server {
     Course,
     /// Takes messages, a thread for each connection.
     CourseThreads,
+}
+
+impl RunOptions {
+    /// Whether `row` is to be measured.
+    pub(crate) fn wants(&self, row: Row) -> bool {
+        self.only.is_empty() || self.only.contains(&row)
+    }
 }
 
 impl Server {
