@@ -70,6 +70,27 @@ pub(crate) struct RunOptions {
         value_parser = clap::value_parser!(u32).range(1..=64)
     )]
     pub(crate) connect_threads: u32,
+    /// Fan-out: readers of the room.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
+    pub(crate) readers: u32,
+    /// Fan-out: readers beside them that never read, one measurement for each
+    /// number.
+    #[arg(
+        long,
+        value_name = "N,..",
+        value_delimiter = ',',
+        default_value = "0,10"
+    )]
+    pub(crate) stalled: Vec<u32>,
+    /// Fan-out: messages a second, one measurement for each number; 0 for as
+    /// many as the readers take.
+    #[arg(
+        long,
+        value_name = "N,..",
+        value_delimiter = ',',
+        default_value = "100,0"
+    )]
+    pub(crate) pace: Vec<u32>,
     /// Measure these rows only.
     #[arg(long, value_name = "ROW,..", value_delimiter = ',')]
     pub(crate) only: Vec<Row>,
@@ -84,6 +105,8 @@ pub(crate) enum Row {
     Durable,
     /// One connection for each message.
     Connect,
+    /// One publisher and many readers of a room.
+    Fanout,
 }
 
 /// The servers compared with.

@@ -9,11 +9,13 @@ use anyhow::{Context, ensure};
 
 use crate::cli::{Row, RunOptions};
 use crate::connect;
+use crate::fanout::{self, Fanout};
 use crate::load::{self, Load};
 use crate::report::{Table, thousands};
+use crate::rooms::Room;
 use crate::sample::{Sample, Summary};
 use crate::servers::course::TAKEN;
-use crate::targets::{self, Target};
+use crate::targets::{self, Named, Target};
 
 /// Between two turns, for a server to clear up after a thousand connections
 /// before the next one is on the clock.
@@ -38,6 +40,39 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<()> {
     if options.wants(Row::Connect) {
         println!("## connect\n");
         connect(options)?;
+    }
+    if options.wants(Row::Fanout) {
+        println!("## fanout\n");
+        fanout(options)?;
+    }
+    Ok(())
+}
+
+fn fanout(options: &RunOptions) -> anyhow::Result<()> {
+    let targets = targets::for_fanout(options)?;
+    let mut table = Table::new(&["readers", "stalled", "messages/s"], "deliveries");
+    for &pace in &options.pace {
+        for &stalled in &options.stalled {
+            eprintln!(
+                "fanout: {} readers, {stalled} stalled, pace {pace}",
+                options.readers
+            );
+            let fanout = Fanout {
+                readers: options.readers,
+                stalled,
+                pace: (pace > 0).then_some(pace),
+                length: options.seconds,
+            };
+            let turn = |_, target: &(Room, Target)| {
+                fanout::measure(target.1.server.address(), target.0, fanout)
+            };
+            let summaries = by_turns(options, &targets, turn)?;
+            table.add(&[options.readers, stalled, pace], &summaries);
+        }
+    }
+    println!("{table}");
+    for (_, target) in targets {
+        target.server.stop().context(target.name)?;
     }
     Ok(())
 }
@@ -93,19 +128,19 @@ fn connect(options: &RunOptions) -> anyhow::Result<()> {
 }
 
 /// One sample of each target in each round; the summaries in their order.
-fn by_turns<'a>(
+fn by_turns<T: Named>(
     options: &RunOptions,
-    targets: &'a [Target],
-    mut turn: impl FnMut(usize, &Target) -> anyhow::Result<Sample>,
-) -> anyhow::Result<Vec<(&'a str, Summary)>> {
+    targets: &[T],
+    mut turn: impl FnMut(usize, &T) -> anyhow::Result<Sample>,
+) -> anyhow::Result<Vec<(&'static str, Summary)>> {
     let mut samples = vec![Vec::new(); targets.len()];
     for round in 1..=options.rounds {
         for (index, target) in targets.iter().enumerate() {
             let sample =
-                turn(index, target).with_context(|| format!("measuring {}", target.name))?;
+                turn(index, target).with_context(|| format!("measuring {}", target.name()))?;
             eprintln!(
                 "  round {round}, {}: {}/s",
-                target.name,
+                target.name(),
                 thousands(sample.rate)
             );
             samples[index].push(sample);
@@ -114,7 +149,7 @@ fn by_turns<'a>(
     }
     let summaries = targets.iter().zip(&samples).map(|(target, samples)| {
         let summary = Summary::of(samples).context("no rounds")?;
-        Ok((target.name, summary))
+        Ok((target.name(), summary))
     });
     summaries.collect()
 }

@@ -10,6 +10,7 @@ use crate::cli::{RunOptions, Server};
 use crate::dialect::Dialect;
 use crate::messages::make_stream;
 use crate::process::{Address, End, Place, ServerProcess, on_path};
+use crate::rooms::Room;
 
 /// The name of the one server that the others are compared with.
 pub(crate) const GATEPOST: &str = "gatepost";
@@ -20,6 +21,34 @@ pub(crate) struct Target {
     pub(crate) name: &'static str,
     pub(crate) dialect: Dialect,
     pub(crate) server: ServerProcess,
+}
+
+/// What has a name in the tables.
+pub(crate) trait Named {
+    fn name(&self) -> &'static str;
+}
+
+impl Named for Target {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Named for (Room, Target) {
+    fn name(&self) -> &'static str {
+        self.1.name
+    }
+}
+
+/// The servers of the fan-out row, all running.
+pub(crate) fn for_fanout(options: &RunOptions) -> anyhow::Result<Vec<(Room, Target)>> {
+    let off = ["--appendonly", "no"];
+    let mut targets = Vec::new();
+    targets.extend(gatepost(options, Dialect::Gatepost)?.map(|it| (Room::Gatepost, it)));
+    let redis = redis("redis PUBLISH", Dialect::Redis, &off)?;
+    targets.extend(redis.map(|it| (Room::Redis, it)));
+    targets.extend(nats("NATS", false)?.map(|it| (Room::Nats, it)));
+    Ok(targets)
 }
 
 /// The servers of the ping row, all running.
@@ -44,7 +73,7 @@ pub(crate) fn for_durable(options: &RunOptions) -> anyhow::Result<Vec<Target>> {
     let mut targets = Vec::new();
     targets.extend(gatepost(options, Dialect::GatepostMessage)?);
     targets.extend(redis("redis XADD, always", Dialect::RedisMessage, &always)?);
-    targets.extend(nats()?);
+    targets.extend(nats("JetStream, unsynced", true)?);
     Ok(targets)
 }
 
@@ -114,10 +143,9 @@ fn redis(
     .map(Some)
 }
 
-fn nats() -> anyhow::Result<Option<Target>> {
-    const NAME: &str = "JetStream, unsynced";
+fn nats(name: &'static str, keeps: bool) -> anyhow::Result<Option<Target>> {
     let Some(path) = on_path("nats-server") else {
-        println!("{NAME}: skipped, no nats-server on PATH\n");
+        println!("{name}: skipped, no nats-server on PATH\n");
         return Ok(None);
     };
     let place = Place::new()?;
@@ -128,10 +156,12 @@ fn nats() -> anyhow::Result<Option<Target>> {
         .arg(address.port().to_string())
         .args(["--jetstream", "--store_dir"])
         .arg(place.home());
-    let target = target(NAME, Dialect::NatsMessage(0), || {
+    let target = target(name, Dialect::NatsMessage(0), || {
         ServerProcess::start(command, place, Address::Given(address), End::Terminate)
     })?;
-    make_stream(address)?;
+    if keeps {
+        make_stream(address)?;
+    }
     Ok(Some(target))
 }
 
