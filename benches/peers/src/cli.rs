@@ -21,7 +21,12 @@ pub(crate) enum Command {
     Run(RunOptions),
     /// Be one of the servers compared with: print the bound address, then
     /// serve until standard input ends.
-    Serve { server: Server },
+    Serve {
+        server: Server,
+        /// Where it may write, if it does.
+        #[arg(long)]
+        home: Option<PathBuf>,
+    },
 }
 
 /// What to measure, and for how long.
@@ -91,6 +96,12 @@ pub(crate) struct RunOptions {
         default_value = "100,0"
     )]
     pub(crate) pace: Vec<u32>,
+    /// Upload and download: the size of the big file, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=2047))]
+    pub(crate) big_mib: u64,
+    /// Upload and download: the number of small files.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
+    pub(crate) small_files: u32,
     /// Measure these rows only.
     #[arg(long, value_name = "ROW,..", value_delimiter = ',')]
     pub(crate) only: Vec<Row>,
@@ -107,6 +118,10 @@ pub(crate) enum Row {
     Connect,
     /// One publisher and many readers of a room.
     Fanout,
+    /// Files to the server.
+    Upload,
+    /// Files from the server.
+    Download,
 }
 
 /// The servers compared with.
@@ -120,6 +135,8 @@ pub(crate) enum Server {
     Course,
     /// Takes messages, a thread for each connection.
     CourseThreads,
+    /// Takes files with all the syncs of a receipt and nothing else.
+    Bare,
 }
 
 impl RunOptions {

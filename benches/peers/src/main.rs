@@ -7,6 +7,7 @@ mod connect;
 mod connection;
 mod dialect;
 mod fanout;
+mod files;
 mod frames;
 mod inbox;
 mod limits;
@@ -29,6 +30,6 @@ fn main() -> anyhow::Result<()> {
     limits::raise_open_files()?;
     match cli.command {
         Command::Run(options) => runner::run(&options),
-        Command::Serve { server } => servers::serve(server),
+        Command::Serve { server, home } => servers::serve(server, home.as_deref()),
     }
 }

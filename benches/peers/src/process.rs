@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -60,6 +60,12 @@ impl Place {
         self.directory.path().join("home")
     }
 
+    /// Lets every user of the machine get to the home.
+    pub(crate) fn open_to_all(&self) -> anyhow::Result<()> {
+        let all = fs::Permissions::from_mode(0o755);
+        Ok(fs::set_permissions(self.directory.path(), all)?)
+    }
+
     fn output(&self) -> PathBuf {
         self.directory.path().join("output")
     }
@@ -107,6 +113,43 @@ impl ServerProcess {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.place.home()
+    }
+
+    /// Processor time of the server and its children so far, those included
+    /// that have ended.
+    pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
+        let mut ticks = 0;
+        let mut pids = vec![self.child.id()];
+        while let Some(pid) = pids.pop() {
+            // A child may end while it is looked at; its parent has its time then.
+            let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
+                continue;
+            };
+            // Behind the name in parentheses: utime, stime, cutime, cstime are 12th to 15th.
+            let rest = stat.rsplit_once(')').context("a process without a name")?.1;
+            let fields = rest.split_whitespace().skip(11).take(4);
+            ticks += fields
+                .filter_map(|field| field.parse::<u64>().ok())
+                .sum::<u64>();
+            for task in fs::read_dir(format!("/proc/{pid}/task"))
+                .into_iter()
+                .flatten()
+            {
+                let children = task?.path().join("children");
+                let children = fs::read_to_string(children).unwrap_or_default();
+                pids.extend(
+                    children
+                        .split_whitespace()
+                        .filter_map(|pid| pid.parse::<u32>().ok()),
+                );
+            }
+        }
+        // The kernel has told user space a hundredth of a second a tick for ever.
+        Ok(Duration::from_millis(10 * ticks))
     }
 
     /// Asks the server to end, waits for it, and returns all it has said.

@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use crate::cli::{Row, RunOptions};
 use crate::connect;
 use crate::fanout::{self, Fanout};
+use crate::files;
 use crate::load::{self, Load};
 use crate::report::{Table, thousands};
 use crate::rooms::Room;
@@ -44,6 +45,14 @@ pub(crate) fn run(options: &RunOptions) -> anyhow::Result<()> {
     if options.wants(Row::Fanout) {
         println!("## fanout\n");
         fanout(options)?;
+    }
+    if options.wants(Row::Upload) {
+        println!("## upload\n");
+        files::upload(options)?;
+    }
+    if options.wants(Row::Download) {
+        println!("## download\n");
+        files::download(options)?;
     }
     Ok(())
 }

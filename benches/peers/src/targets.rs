@@ -96,7 +96,7 @@ fn own(name: &'static str, server: Server) -> anyhow::Result<Target> {
     })
 }
 
-fn gatepost(options: &RunOptions, dialect: Dialect) -> anyhow::Result<Option<Target>> {
+pub(crate) fn gatepost(options: &RunOptions, dialect: Dialect) -> anyhow::Result<Option<Target>> {
     let Some(path) = &options.gatepost else {
         println!("{GATEPOST}: skipped, --gatepost was not given\n");
         return Ok(None);
@@ -167,7 +167,7 @@ fn nats(name: &'static str, keeps: bool) -> anyhow::Result<Option<Target>> {
 
 /// Redis takes no port 0 for "any", so one that was free a moment ago has to
 /// do.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("finding a free port")?;
     Ok(listener.local_addr()?)
 }

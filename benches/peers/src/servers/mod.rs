@@ -2,11 +2,13 @@
 //! what they share, from the listening socket to the end. What they do with a
 //! connection is left to `echo` and `course`.
 
+pub(crate) mod bare;
 pub(crate) mod course;
 pub(crate) mod echo;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -23,7 +25,7 @@ const BACKLOG: i32 = 4096;
 ///
 /// The pipe on standard input is how the runner stops a server, and how a
 /// server learns that the runner is gone, however it went.
-pub(crate) fn serve(server: Server) -> anyhow::Result<()> {
+pub(crate) fn serve(server: Server, home: Option<&Path>) -> anyhow::Result<()> {
     let listener = listen().context("listening on loopback")?;
     say(&format!("framed://{}", listener.local_addr()?))?;
     let tally = Arc::new(Tally::default());
@@ -35,6 +37,7 @@ pub(crate) fn serve(server: Server) -> anyhow::Result<()> {
         Server::EchoThreads => echo::on_threads(&listener)?,
         Server::EchoTokio => echo::on_tokio(listener)?,
         Server::Course => course::one_by_one(&listener, &counted)?,
+        Server::Bare => bare::on_threads(&listener, home.context("--home is missing")?)?,
         Server::CourseThreads => course::on_threads(&listener, &counted)?,
     }
     Ok(())
