@@ -8,7 +8,7 @@ use crate::budget::Budget;
 use crate::config::{Config, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Show, rooms, watch, watch_files};
-use crate::store::{Files, Folder, Journal, Messages, UsersFile};
+use crate::store::{Database, Files, Folder, Messages, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
         .map_err(|error| ServeError::Store("users.txt", error))?;
     let files = Folder::open(&home, random.clone())
         .map_err(|error| ServeError::Store("the folder uploads", error))?;
-    let messages = Journal::open(&home, clock.clone(), &random)
+    let messages = Database::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
     files.observe(watch_files(&show, &counters));

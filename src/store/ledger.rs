@@ -1,5 +1,5 @@
-//! The counting behind every store of messages: which seq is next, which message is the last of
-//! its room, and which keys were used. In memory only; what is durable is left to the engines.
+//! The counting of a store in memory: which seq is next, which message is the last of its room,
+//! and which keys were used; and the bounds of seqs and times, which hold for every store.
 
 use super::{NewMessage, Receipt};
 use crate::wire::{Key, RoomName, UserName};
@@ -24,11 +24,6 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// The highest seq handed out so far; 0 before the first.
-    pub(super) const fn last(&self) -> u64 {
-        self.last
-    }
-
     /// Gives `message` its place, or the place that the first message with its key got. `None`
     /// once the numbers are used up.
     pub(super) fn admit(&mut self, message: &NewMessage, time: SystemTime) -> Option<Receipt> {
@@ -52,39 +47,6 @@ impl Ledger {
         Some(receipt)
     }
 
-    /// Takes back what [`admit`](Self::admit) gave, for a message that could not be kept. To be
-    /// called in the reverse order. The seq stays used: a gap is harmless, a seq told twice is not.
-    pub(super) fn revoke(&mut self, message: &NewMessage, receipt: &Receipt) {
-        if receipt.duplicate {
-            return;
-        }
-        if receipt.prev == 0 {
-            self.heads.remove(&message.room);
-        } else if let Some(head) = self.heads.get_mut(&message.room) {
-            *head = receipt.prev;
-        }
-        if let Some(scope) = scope(message) {
-            self.keys.remove(&scope);
-        }
-    }
-
-    /// Enters a message that was kept by an earlier run. Returns whether its seq was in order;
-    /// if not, nothing is entered.
-    pub(super) fn restore(
-        &mut self,
-        from: Option<UserName>,
-        room: &RoomName,
-        key: Option<Key>,
-        receipt: &Receipt,
-    ) -> bool {
-        let in_order = receipt.seq > self.last;
-        if in_order {
-            let scope = key.map(|key| (from, room.clone(), key));
-            self.enter(room, scope, receipt);
-        }
-        in_order
-    }
-
     fn enter(&mut self, room: &RoomName, scope: Option<Scope>, receipt: &Receipt) {
         self.last = receipt.seq;
         if let Some(head) = self.heads.get_mut(room) {
@@ -93,8 +55,7 @@ impl Ledger {
             self.heads.insert(room.clone(), receipt.seq);
         }
         if let Some(scope) = scope {
-            // The first one counts, also where a damaged file holds two.
-            self.keys.entry(scope).or_insert_with(|| receipt.clone());
+            self.keys.insert(scope, receipt.clone());
         }
     }
 }
@@ -117,35 +78,15 @@ mod tests {
     use super::*;
     use crate::budget::Budget;
 
-    fn message(room: &str, key: Option<&str>) -> NewMessage {
+    fn message() -> NewMessage {
         NewMessage {
-            room: RoomName::new(room).unwrap(),
+            room: RoomName::lobby(),
             from: None,
-            key: key.map(|key| Key::new(key).unwrap()),
+            key: None,
             text: String::new(),
             charge: Budget::new(1).charge(),
             file: None,
         }
-    }
-
-    #[test]
-    fn what_is_revoked_leaves_only_a_gap_in_the_count() {
-        let mut ledger = Ledger::default();
-        let (first, second) = (message("a", Some("k")), message("a", Some("l")));
-        let kept = ledger.admit(&first, UNIX_EPOCH).unwrap();
-        let lost = ledger.admit(&second, UNIX_EPOCH).unwrap();
-        let resend = ledger.admit(&second, UNIX_EPOCH).unwrap();
-        assert!(resend.duplicate && resend.seq == lost.seq);
-        ledger.revoke(&second, &resend);
-        ledger.revoke(&second, &lost);
-        let again = ledger.admit(&second, UNIX_EPOCH).unwrap();
-        assert_eq!(
-            (again.seq, again.prev, again.duplicate),
-            (3, kept.seq, false)
-        );
-        ledger.revoke(&second, &again);
-        ledger.revoke(&first, &kept);
-        assert_eq!(ledger.admit(&first, UNIX_EPOCH).unwrap().prev, 0);
     }
 
     #[test]
@@ -154,9 +95,9 @@ mod tests {
             last: MAX_SEQ - 1,
             ..Ledger::default()
         };
-        let last = ledger.admit(&message("a", None), UNIX_EPOCH).unwrap();
+        let last = ledger.admit(&message(), UNIX_EPOCH).unwrap();
         assert_eq!(last.seq, MAX_SEQ);
-        assert_eq!(ledger.admit(&message("a", None), UNIX_EPOCH), None);
+        assert_eq!(ledger.admit(&message(), UNIX_EPOCH), None);
     }
 
     #[test]

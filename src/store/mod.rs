@@ -11,7 +11,6 @@ mod digester;
 mod directory;
 mod files;
 mod folder;
-mod journal;
 mod ledger;
 mod memory;
 mod messages;
@@ -24,7 +23,6 @@ pub use files::{
     PartialId, PendingFile, Published, StoredFile, Upload, Viewer,
 };
 pub use folder::Folder;
-pub use journal::Journal;
 pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers};
 pub use messages::{
     Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,

@@ -25,7 +25,7 @@ pub(super) struct Opened {
 /// Opens or creates the file in the folder `home`, a path without links.
 pub(super) fn open(home: &Path, random: &Random) -> Result<Opened, StoreError> {
     let folder = Directory::open(home)?;
-    if !folder.holds(NAME)? {
+    if folder.open_file(NAME)?.is_none() {
         // Before SQLite does, for its permissions; the WAL takes them over.
         drop(folder.create(NAME, Access::Private)?);
         folder.sync()?;

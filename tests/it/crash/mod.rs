@@ -179,7 +179,7 @@ fn check_messages(home: &Path, senders: &[Sender]) {
         let expected = sender::text_of(&key);
         assert_eq!(message.text, expected, "{key}");
         let twice = found.insert(key, message);
-        assert!(twice.is_none(), "twice in messages.log: {twice:?}");
+        assert!(twice.is_none(), "twice in gatepost.db: {twice:?}");
     }
     for (key, seq) in senders.iter().flat_map(|sender| &sender.messages) {
         let message = found.get(key).unwrap_or_else(|| panic!("{key} is lost"));

@@ -1,10 +1,10 @@
-//! `messages.log` as somebody reads it who has only heard what it looks like: a line a message,
-//! the seq rising, each line naming the one before it in its room.
+//! `gatepost.db` as somebody reads it who has only heard what it looks like: a row a message, the
+//! seq rising, each row naming the one before it in its room.
 
-use serde_json::Value;
+use rusqlite::{Connection, OpenFlags};
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 /// One message that is on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,43 +18,49 @@ pub(crate) struct Message {
     pub(crate) text: String,
 }
 
-/// Reads the messages in `home`, and holds every line to the rules of the file.
+/// Reads the messages in `home`, and holds every row to the rules of the table. A daemon may be at
+/// work there.
 #[track_caller]
 pub(crate) fn read(home: &Path) -> Vec<Message> {
-    let text = fs::read_to_string(home.join("messages.log")).expect("it is a text");
-    assert!(text.ends_with('\n'), "the last line is not whole");
-    let mut lines = text.lines();
-    let header: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
-    assert_eq!(header["gatepost"], 1, "{header}");
-    let messages: Vec<_> = lines.map(message).collect();
+    let sql = "SELECT m.seq, m.prev, m.room, v.time, m.sender, m.key, m.text
+        FROM message AS m JOIN messages AS v USING (seq) ORDER BY m.seq";
+    let connection = open(home);
+    let mut statement = connection.prepare(sql).unwrap();
+    let message = |row: &rusqlite::Row<'_>| {
+        Ok(Message {
+            seq: row
+                .get::<_, i64>(0)?
+                .try_into()
+                .expect("it is no less than 0"),
+            prev: row
+                .get::<_, i64>(1)?
+                .try_into()
+                .expect("it is no less than 0"),
+            room: row.get(2)?,
+            time: row.get(3)?,
+            from: row.get(4)?,
+            key: row.get(5)?,
+            text: row.get(6)?,
+        })
+    };
+    let messages = statement.query_map([], message).unwrap();
+    let messages: Vec<_> = messages.map(|row| row.expect("it can be read")).collect();
     assert_in_order(&messages);
     messages
 }
 
-/// How many whole lines of messages are there now, while others may still be written.
+/// How many messages are there now, while others may still be written.
 pub(crate) fn count(home: &Path) -> usize {
-    let bytes = fs::read(home.join("messages.log")).expect("it is there");
-    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-    // The first line is the file's own.
-    lines.saturating_sub(1)
+    let sql = "SELECT count(*) FROM message";
+    let count = open(home).query_row(sql, [], |row| row.get::<_, i64>(0));
+    count.unwrap().try_into().expect("it is no less than 0")
 }
 
-#[track_caller]
-fn message(line: &str) -> Message {
-    let fields: Value =
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    let number = |name: &str| fields[name].as_u64().unwrap_or_else(|| panic!("{line}"));
-    let maybe = |name: &str| fields[name].as_str().map(str::to_owned);
-    let text = |name: &str| maybe(name).unwrap_or_else(|| panic!("{line}"));
-    Message {
-        seq: number("seq"),
-        prev: number("prev"),
-        room: text("room"),
-        time: text("time"),
-        from: maybe("from"),
-        key: maybe("key"),
-        text: text("text"),
-    }
+fn open(home: &Path) -> Connection {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let connection = Connection::open_with_flags(home.join("gatepost.db"), flags).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection
 }
 
 #[track_caller]
@@ -76,7 +82,7 @@ pub(crate) fn by_text(messages: Vec<Message>) -> HashMap<String, Message> {
     for message in messages {
         if let Some(other) = found.insert(message.text.clone(), message) {
             panic!(
-                "twice in messages.log: {other:?} and {:?}",
+                "twice in gatepost.db: {other:?} and {:?}",
                 found[&other.text]
             );
         }
