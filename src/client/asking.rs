@@ -228,11 +228,17 @@ impl Client {
     ///
     /// See [`Error`]; a refusal is in the answer, not here.
     pub fn receive(&mut self) -> Result<Option<Answer>, Error> {
-        if self.connection.ledger().unanswered() > 0 {
-            self.connection
-                .wait_until(super::ledger::Ledger::has_answer)?;
-        }
+        self.wait_for_first()?;
         Ok(self.connection.ledger().take_first())
+    }
+
+    /// Waits until there is an answer to be received, if one is owed.
+    pub(super) fn wait_for_first(&mut self) -> Result<(), Error> {
+        if self.connection.ledger().unanswered() == 0 {
+            return Ok(());
+        }
+        let has_answer = super::ledger::Ledger::has_answer;
+        self.connection.wait_until(has_answer)
     }
 
     /// The next answer if one was found while something else was done. Reads nothing; see

@@ -18,16 +18,19 @@ pub(super) fn serve<T: Send + 'static>(
 ) -> (String, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let thread = std::thread::spawn(move || {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        script(&mut Peer(stream))
-    });
+    let thread = std::thread::spawn(move || script(&mut Peer::accept(&listener)));
     (address, thread)
 }
 
 impl Peer {
+    /// The next connection.
+    pub(super) fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
+    }
+
     /// The next frame's payload.
     pub(super) fn frame(&mut self) -> Vec<u8> {
         let mut prefix = [0; frame::PREFIX];

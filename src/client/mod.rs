@@ -26,6 +26,7 @@ mod files;
 mod inbox;
 mod ledger;
 pub mod load;
+mod poster;
 mod pushes;
 mod rooms;
 mod stop;
@@ -45,6 +46,7 @@ pub use files::{
     Courier, Digester, Fetched, Held, Landing, Listed, News, Offered, PAGE, Pace, Page as FilePage,
     Parcel, Source, Taker, Terms, digest_of,
 };
+pub use poster::Poster;
 pub use pushes::Push;
 pub use rooms::{Bound, History, Joined, MAX_PAGE, Page, Pages, Range, Room};
 pub use stop::Stop;
