@@ -6,20 +6,24 @@ mod bot;
 mod chat;
 pub mod exit;
 mod hello;
+mod history;
 mod input;
 pub mod log;
 mod login;
+mod message;
 mod outlet;
 mod output;
 mod panics;
 mod parcel;
 mod ping;
 pub mod printer;
+mod rooms;
 mod say;
 mod send;
 mod serve;
 mod server;
 pub mod settings;
+mod tail;
 mod talk;
 pub mod terminal;
 pub mod user;
@@ -47,6 +51,9 @@ enum Command {
     /// Add, change, remove or list the accounts in a home folder.
     User(user::UserArgs),
     Say(say::Args),
+    Tail(tail::Args),
+    History(history::Args),
+    Rooms(rooms::Args),
     Send(send::Args),
     Bot(bot::Args),
     Chat(chat::Args),
@@ -91,6 +98,9 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::Serve(flags)) => end(serve::run(&flags)),
         Some(Command::User(args)) => done(user::run(&args)),
         Some(Command::Say(args)) => done(say::run(args)),
+        Some(Command::Tail(args)) => done(tail::run(args)),
+        Some(Command::History(args)) => done(history::run(args)),
+        Some(Command::Rooms(args)) => done(rooms::run(args)),
         Some(Command::Send(args)) => done(send::run(args)),
         Some(Command::Bot(args)) => done(bot::run(args)),
         Some(Command::Chat(args)) => done(chat::run(args)),

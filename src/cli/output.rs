@@ -1,8 +1,9 @@
 //! Standard output, line by line, escaped, and at ease with a reader that has gone.
 
 use super::exit::Failure;
-use super::terminal::escape;
-use serde_json::Value;
+use super::terminal::{escape, escape_json};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
@@ -20,6 +21,14 @@ impl Output {
     pub(super) fn stdout() -> Self {
         Self::new(io::stdout())
     }
+
+    /// Looks whether anybody still reads, without saying anything.
+    pub(super) fn look(&mut self) {
+        let mut fds = [PollFd::new(&self.to, PollFlags::empty())];
+        // A pipe without a reader is an error at any time; what can't be asked is read.
+        let asked = poll(&mut fds, Some(&Timespec::default()));
+        self.is_gone |= asked.is_ok() && fds[0].revents().contains(PollFlags::ERR);
+    }
 }
 
 impl<W: Write> Output<W> {
@@ -33,10 +42,17 @@ impl<W: Write> Output<W> {
         self.write(&escape(&line))
     }
 
-    /// Says one line of JSON, which has no control characters; the marks stay, since a program
-    /// reads it.
-    pub(super) fn json(&mut self, value: &Value) -> Result<(), Failure> {
-        self.write(&value.to_string())
+    /// Says a text of several lines, each escaped.
+    pub(super) fn block(&mut self, lines: &str) -> Result<(), Failure> {
+        let lines: Vec<_> = lines.split('\n').map(escape).collect();
+        self.write(&lines.join("\n"))
+    }
+
+    /// Says one line of JSON. It means the same to a program, and is harmless to a terminal.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let json = serde_json::to_string(value);
+        let json = json.map_err(|error| Failure::from(io::Error::from(error)))?;
+        self.write(&escape_json(&json))
     }
 
     /// Whether nobody reads any more.

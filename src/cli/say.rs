@@ -3,14 +3,17 @@
 use super::exit::Failure;
 use super::input::{has_input, invite, read_line};
 use super::output::Output;
-use super::server::Server;
+use super::server::{Server, explain};
 use super::wording::counted;
-use crate::client::{Ack, Answer, Client, Post, Receipt};
+use crate::client::{Ack, Post, Poster, Receipt, Refused};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::io::{BufReader, Stdin};
 
 /// Post a message and wait until it is safe
+///
+/// When the connection breaks it is made anew for as long as `--timeout`, and what has no receipt
+/// is sent again; no message is taken twice.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The message; several words are joined by spaces. Without any, each line of standard input
@@ -41,14 +44,17 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
             _ => Ack::Durable,
         },
     };
-    let mut client = args.server.connect()?;
+    let patience = args.server.target.timeout;
+    let mut poster = args.server.poster(args.server.login()?, patience);
+    // A server that isn't there is said before anything is read.
+    poster.client().map_err(explain)?;
     let mut output = Output::stdout();
     if args.text.is_empty() {
         invite();
         let input = BufReader::with_capacity(64 * 1024, std::io::stdin());
-        Stream::new(args.json).run(&mut client, &post, input, &mut output)?;
+        Stream::new(args.json).run(&mut poster, &post, input, &mut output)?;
     } else {
-        let receipt = client.say(&args.text.join(" "), &post)?;
+        let receipt = poster.say(&args.text.join(" "), &post)?;
         if args.json {
             output.json(&receipt_as_json(&receipt))?;
         } else {
@@ -57,7 +63,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     }
     // What was asked for is answered: how the goodbye goes changes nothing, and a failure here
     // would only have it said again.
-    let _ = client.close();
+    let _ = poster.close();
     Ok(())
 }
 
@@ -108,12 +114,12 @@ impl Stream {
 
     fn run(
         mut self,
-        client: &mut Client,
+        poster: &mut Poster,
         post: &Post,
         input: BufReader<Stdin>,
         output: &mut Output,
     ) -> Result<(), Failure> {
-        let sent = self.pump(client, post, input, output);
+        let sent = self.pump(poster, post, input, output);
         // What was taken is told even if the rest broke off.
         if !self.json {
             output.line(format_args!("{} taken", counted(self.taken, "message")))?;
@@ -134,7 +140,7 @@ impl Stream {
 
     fn pump(
         &mut self,
-        client: &mut Client,
+        poster: &mut Poster,
         post: &Post,
         mut input: BufReader<Stdin>,
         output: &mut Output,
@@ -144,11 +150,11 @@ impl Stream {
             // Reading on may wait for a person or a program: nothing may be held back by that,
             // neither a message nor a receipt.
             if input.buffer().is_empty() {
-                client.flush()?;
+                poster.flush()?;
                 while !has_input()
-                    && let Some(answer) = client.receive()?
+                    && let Some(receipt) = poster.receive()?
                 {
-                    self.count(answer, output)?;
+                    self.count(receipt, output)?;
                 }
             }
             let Some(line) = read_line(&mut input)? else {
@@ -158,24 +164,27 @@ impl Stream {
             if line.is_empty() {
                 continue;
             }
-            client.send(post.header(), Some(&line))?;
             self.lines.push_back(number);
-            while let Some(answer) = client.received() {
-                self.count(answer, output)?;
+            poster.send(line, post)?;
+            while let Some(receipt) = poster.received()? {
+                self.count(receipt, output)?;
             }
         }
-        while let Some(answer) = client.receive()? {
-            self.count(answer, output)?;
+        while let Some(receipt) = poster.receive()? {
+            self.count(receipt, output)?;
         }
         Ok(())
     }
 
-    fn count(&mut self, answer: Answer, output: &mut Output) -> Result<(), Failure> {
+    fn count(
+        &mut self,
+        receipt: Result<Receipt, Refused>,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
         let line = self.lines.pop_front().unwrap_or_default();
-        match answer.outcome {
-            Ok(reply) => {
+        match receipt {
+            Ok(receipt) => {
                 self.taken += 1;
-                let receipt = Receipt::try_from(reply)?;
                 if self.json {
                     output.json(&receipt_as_json(&receipt))?;
                 }

@@ -3,8 +3,9 @@
 use super::exit::Failure;
 use super::input::{Ask, password};
 use super::settings::units;
-use crate::client::{Address, Client, Error};
+use crate::client::{Address, Client, Error, Poster};
 use crate::config::DEFAULT_PORT;
+use crate::time::Random;
 use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -42,14 +43,21 @@ pub(super) struct Server {
 impl Target {
     /// Connects without logging in.
     pub(super) fn connect(&self) -> Result<Client, Failure> {
-        let client = Client::connect_to(&self.address, self.timeout).map_err(|error| {
-            let advice = advice(&error);
-            let mut failure = Failure::from(error);
-            failure.sentence.push_str(&advice);
-            failure
-        })?;
+        self.dial().map_err(explain)
+    }
+
+    fn dial(&self) -> Result<Client, Error> {
+        let client = Client::connect_to(&self.address, self.timeout)?;
         Ok(client.with_insecure(self.insecure))
     }
+}
+
+/// Why a server was of no use, with advice where there is some.
+pub(super) fn explain(error: Error) -> Failure {
+    let advice = advice(&error);
+    let mut failure = Failure::from(error);
+    failure.sentence.push_str(&advice);
+    failure
 }
 
 /// How to start what is missing, where that can be done on this machine.
@@ -77,11 +85,24 @@ impl Server {
 
     /// Connects, and logs in if there is a user with a password.
     pub(super) fn connect_with(&self, login: Option<&(String, String)>) -> Result<Client, Failure> {
-        let mut client = self.target.connect()?;
+        self.dial(login).map_err(explain)
+    }
+
+    /// As [`connect_with`](Self::connect_with), for who tries again by itself.
+    pub(super) fn dial(&self, login: Option<&(String, String)>) -> Result<Client, Error> {
+        let mut client = self.target.dial()?;
         if let Some((user, password)) = login {
             client.login(user, password)?;
         }
         Ok(client)
+    }
+
+    /// Who posts messages here, logged in, and waits for at most `patience` for a server that was
+    /// there and is away.
+    pub(super) fn poster(&self, login: Option<(String, String)>, patience: Duration) -> Poster {
+        let server = self.clone();
+        let connect = move || server.dial(login.as_ref());
+        Poster::new(connect, patience, Random::system())
     }
 
     /// The user that was named, with the password.

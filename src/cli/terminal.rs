@@ -29,6 +29,23 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `json` with the same characters written as its own escapes, `\\u202e`: a program reads the same
+/// value. They stand in strings only, and there everything below a space is escaped already.
+pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_hidden) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match is_hidden(c) {
+            // Writing to a string can't fail; none of them is beyond 16 bits.
+            true => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -84,6 +101,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_means_the_same_and_hides_nothing(text in any::<String>(), hidden in 0x7f_u8..=0x9f) {
+            let text = format!("{text}{}\u{202e}\u{feff}\u{2028}", char::from(hidden));
+            let json = serde_json::to_string(&text).unwrap();
+            let escaped = escape_json(&json);
+            prop_assert!(!escaped.contains(is_hidden));
+            prop_assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+        }
+
         #[test]
         fn nothing_hidden_is_left(text in any::<String>()) {
             prop_assert!(!escape(&text).contains(is_hidden));

@@ -13,6 +13,9 @@ pub const MAX_PAGE: usize = 1_000;
 /// The longest that a push is waited for at once: a year. Beyond it the clock's sums end.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3_600);
 
+/// The last second of the year 9999, since 1970.
+const LAST_TIME: Duration = Duration::from_secs(253_402_300_799);
+
 /// A place between the messages of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
@@ -26,7 +29,11 @@ impl From<Bound> for Value {
     fn from(bound: Bound) -> Self {
         match bound {
             Bound::Seq(seq) => seq.into(),
-            Bound::Time(time) => humantime::format_rfc3339_millis(time).to_string().into(),
+            Bound::Time(time) => {
+                // No other time has a form; before the first of them there is no message.
+                let time = time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST_TIME);
+                humantime::format_rfc3339_millis(time).to_string().into()
+            }
         }
     }
 }

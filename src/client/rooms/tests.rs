@@ -128,6 +128,17 @@ fn pages_go_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn any_time_has_a_form() {
+    let year = Duration::from_secs(365 * 24 * 3_600);
+    for (time, expected) in [
+        (UNIX_EPOCH - year, "1970-01-01T00:00:00.000Z"),
+        (UNIX_EPOCH + 10_000 * year, "9999-12-31T23:59:59.000Z"),
+    ] {
+        assert_eq!(Value::from(Bound::Time(time)), expected);
+    }
+}
+
+#[test]
 fn rooms_are_listed_to_the_end() {
     let (address, server) = serve(|peer| {
         for (name, after, more) in [("a", None, true), ("b", Some("a"), false)] {

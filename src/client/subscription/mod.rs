@@ -140,6 +140,12 @@ impl<L: Link> Subscription<L> {
             silent: Duration::ZERO,
         };
         subscription.open()?;
+        // What is there already is told in the order in which it was posted, as if it came now.
+        let all = subscription.ready.make_contiguous();
+        all.sort_by_key(|event| match event {
+            Event::Message(message) => message.seq,
+            _ => 0,
+        });
         Ok(subscription)
     }
 
