@@ -1,0 +1,316 @@
+//! The file of the index, `gatepost-index.db`: blocks and their chunks in SQLite.
+//!
+//! It holds nothing that the messages don't tell, so it is never synced and may be thrown away at
+//! any time. What a crash or a bad disk does to it is found where it is read: every block and every
+//! chunk carries a checksum, each block tells where the one before it ends, and a block tells where
+//! each of its chunks begins. A token that is looked up is found, or is truly not there, or the
+//! index is damaged.
+
+use super::block::Sealed;
+use super::chunk;
+use super::docs::{Damaged, Docs};
+use crate::store::directory::{Access, Directory};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+use std::{fmt, io};
+
+/// Its name in the home folder.
+pub(super) const NAME: &str = "gatepost-index.db";
+
+/// What SQLite keeps beside it.
+const BESIDE: [&str; 2] = ["gatepost-index.db-wal", "gatepost-index.db-shm"];
+
+/// Blocks of another form are thrown away and made anew.
+const FORM: i64 = 1;
+
+/// Only a person with a shell of SQLite ever has the file locked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const SCHEMA: &str = "
+    CREATE TABLE made (form INTEGER NOT NULL, store TEXT NOT NULL) STRICT;
+    CREATE TABLE block (
+        last INTEGER PRIMARY KEY,
+        after INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        chunk INTEGER NOT NULL,
+        lows BLOB NOT NULL,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE chunk (
+        number INTEGER PRIMARY KEY,
+        checksum INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+";
+
+/// Why the index can't be used.
+#[derive(Debug)]
+pub(super) enum IndexError {
+    /// What is there is not what was written: it is to be thrown away.
+    Damaged,
+    /// It is of another store or form: it is to be thrown away.
+    Foreign,
+    /// It can't be reached or written now; what is there may be good.
+    Refused(String),
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("it is damaged"),
+            Self::Foreign => f.write_str("it belongs to another store"),
+            Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for IndexError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::OutOfMemory,
+            ) => Self::Refused(error.to_string()),
+            // What was written is not there any more in this form, or lies on a bad place of the
+            // disk, and a new file lies elsewhere.
+            _ => Self::Damaged,
+        }
+    }
+}
+
+impl From<Damaged> for IndexError {
+    fn from(Damaged: Damaged) -> Self {
+        Self::Damaged
+    }
+}
+
+impl From<io::Error> for IndexError {
+    fn from(error: io::Error) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
+/// A block, without its chunks.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// The last seq of the block before it.
+    pub(super) after: u64,
+    /// The seq from which its messages are counted.
+    pub(super) first: u64,
+    /// Its last seq.
+    pub(super) last: u64,
+    /// The number of its first chunk.
+    chunk: i64,
+    /// The first token of each chunk.
+    lows: Vec<u64>,
+}
+
+/// A connection to the file.
+#[derive(Debug)]
+pub(super) struct IndexFile(Connection);
+
+impl IndexFile {
+    /// Opens or creates the file in the folder `home`, to write to it, for the store `store`.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn create(home: &Path, store: &str) -> Result<Self, IndexError> {
+        let folder = Directory::open(home)?;
+        if !folder.holds(NAME)? {
+            // What lies beside a file that is gone would be taken for its own.
+            discard(home)?;
+            drop(folder.create(NAME, Access::Private)?);
+        }
+        let mut connection = connect(home)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "off")?;
+        connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        let transaction = connection.transaction()?;
+        let tables: i64 =
+            transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            transaction.execute_batch(SCHEMA)?;
+            transaction.execute("INSERT INTO made VALUES (?1, ?2)", params![FORM, store])?;
+        }
+        transaction.commit()?;
+        let made = connection.query_row("SELECT form, store FROM made", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        });
+        if made.optional()? != Some((FORM, store.to_owned())) {
+            return Err(IndexError::Foreign);
+        }
+        Ok(Self(connection))
+    }
+
+    /// Opens the file to read it.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn open(home: &Path) -> Result<Self, IndexError> {
+        let connection = connect(home)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Self(connection))
+    }
+
+    /// The last seq that a block speaks of, 0 if there is no block.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn end(&self) -> Result<u64, IndexError> {
+        let mut find = self.0.prepare_cached("SELECT max(last) FROM block")?;
+        let end: Option<i64> = find.query_row([], |row| row.get(0))?;
+        u64::try_from(end.unwrap_or(0)).map_err(|_| IndexError::Damaged)
+    }
+
+    /// Writes a block.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; nothing is then written.
+    pub(super) fn append(&mut self, block: &Sealed) -> Result<(), IndexError> {
+        let transaction = self.0.transaction()?;
+        {
+            let next = "SELECT coalesce(max(number), 0) + 1 FROM chunk";
+            let chunk: i64 = transaction
+                .prepare_cached(next)?
+                .query_row([], |row| row.get(0))?;
+            let lows: Vec<u64> = block.chunks.iter().map(|chunk| chunk.low).collect();
+            let insert = "INSERT INTO block (last, after, first, chunk, lows, checksum)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            transaction.prepare_cached(insert)?.execute(params![
+                to_column(block.last)?,
+                to_column(block.after)?,
+                to_column(block.first)?,
+                chunk,
+                lows_to_bytes(&lows),
+                block_checksum([block.last, block.after, block.first], chunk, &lows),
+            ])?;
+            let insert = "INSERT INTO chunk (number, checksum, bytes) VALUES (?1, ?2, ?3)";
+            let mut insert = transaction.prepare_cached(insert)?;
+            for (number, one) in (chunk..).zip(&block.chunks) {
+                let checksum = chunk_checksum(block.last, number, &one.bytes);
+                insert.execute(params![number, checksum, one.bytes])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The block that speaks of `seq`, which is not beyond [`Self::end`].
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn block(&self, seq: u64) -> Result<Block, IndexError> {
+        let find = "SELECT last, after, first, chunk, lows, checksum FROM block
+            WHERE last >= ?1 ORDER BY last LIMIT 1";
+        let mut find = self.0.prepare_cached(find)?;
+        let found = find.query_row([to_column(seq)?], |row| {
+            let seqs: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
+            let lows = bytes_to_lows(row.get_ref(4)?.as_blob()?);
+            Ok((seqs, row.get::<_, i64>(3)?, lows, row.get::<_, i64>(5)?))
+        });
+        let (seqs, chunk, lows, checksum) = found.optional()?.ok_or(IndexError::Damaged)?;
+        let [last, after, first] = seqs.map(i64::cast_unsigned);
+        if checksum != block_checksum([last, after, first], chunk, &lows) || after >= seq {
+            return Err(IndexError::Damaged);
+        }
+        Ok(Block {
+            after,
+            first,
+            last,
+            chunk,
+            lows,
+        })
+    }
+
+    /// The messages of `block` that have one of `tokens`.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn docs(&self, block: &Block, tokens: &Range<u64>) -> Result<Docs, IndexError> {
+        let mut docs = Docs::none();
+        let mut find =
+            (self.0).prepare_cached("SELECT checksum, bytes FROM chunk WHERE number = ?1")?;
+        let begun = block.lows.partition_point(|low| *low <= tokens.start);
+        let end = block.lows.partition_point(|low| *low < tokens.end);
+        // The first of them may lie behind the beginning of the chunk before.
+        for at in begun.saturating_sub(1)..end {
+            let number = block.chunk.saturating_add_unsigned(at as u64);
+            let mut rows = find.query([number])?;
+            let row = rows.next()?.ok_or(IndexError::Damaged)?;
+            let bytes = row.get_ref(1)?.as_blob().map_err(|_| IndexError::Damaged)?;
+            if row.get::<_, i64>(0)? != chunk_checksum(block.last, number, bytes) {
+                return Err(IndexError::Damaged);
+            }
+            chunk::read(block.lows[at], bytes, tokens, &mut docs)?;
+        }
+        Ok(docs)
+    }
+}
+
+/// Deletes the file and what lies beside it.
+///
+/// # Errors
+///
+/// An I/O error.
+pub(super) fn discard(home: &Path) -> io::Result<()> {
+    let folder = Directory::open(home)?;
+    for name in [NAME, BESIDE[0], BESIDE[1]] {
+        if folder.holds(name)? {
+            folder.remove(name)?;
+        }
+    }
+    Ok(())
+}
+
+fn connect(home: &Path) -> Result<Connection, IndexError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(home.join(NAME), flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    Ok(connection)
+}
+
+fn to_column(seq: u64) -> Result<i64, IndexError> {
+    i64::try_from(seq).map_err(|_| IndexError::Refused("no store counts so far".to_owned()))
+}
+
+fn lows_to_bytes(lows: &[u64]) -> Vec<u8> {
+    lows.iter().flat_map(|low| low.to_le_bytes()).collect()
+}
+
+fn bytes_to_lows(bytes: &[u8]) -> Vec<u64> {
+    let lows = bytes.as_chunks().0.iter();
+    lows.map(|low| u64::from_le_bytes(*low)).collect()
+}
+
+fn block_checksum(seqs: [u64; 3], chunk: i64, lows: &[u64]) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    for seq in seqs {
+        hasher.update(&seq.to_le_bytes());
+    }
+    hasher.update(&chunk.to_le_bytes());
+    hasher.update(&lows_to_bytes(lows));
+    checksum(&hasher)
+}
+
+fn chunk_checksum(last: u64, number: i64, bytes: &[u8]) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&last.to_le_bytes());
+    hasher.update(&number.to_le_bytes());
+    hasher.update(bytes);
+    checksum(&hasher)
+}
+
+fn checksum(hasher: &blake3::Hasher) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+}

@@ -1,0 +1,167 @@
+//! A walk through a room for a needle, block by block, in the order in which messages are wanted.
+
+use super::docs::Docs;
+use super::file::{Block, IndexError, IndexFile};
+use super::gram;
+use super::shared::Shared;
+use crate::store::Range;
+use std::ops::Range as Span;
+use std::sync::Arc;
+
+/// Which messages are to be looked at next. Not all of them hold the needle, but of those that a
+/// walk passes over none does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) enum Stretch {
+    /// Those with these seqs, in the order of the walk, if there are such messages in the room.
+    Candidates(Vec<u64>),
+    /// All of the room between these seqs, both exclusive: no block speaks of them.
+    Unindexed {
+        /// The seq before them.
+        after: u64,
+        /// The seq behind them.
+        before: u64,
+    },
+}
+
+/// The stretches that a search goes through: upwards for [`Range::After`], else downwards.
+#[derive(Debug)]
+pub(in crate::store) struct Walk {
+    shared: Arc<Shared>,
+    /// As long as it can be used.
+    index: Option<Indexed>,
+    room: u64,
+    spans: Vec<Span<u64>>,
+    ascends: bool,
+    /// What is not walked yet lies between these seqs.
+    after: u64,
+    before: u64,
+}
+
+#[derive(Debug)]
+struct Indexed {
+    file: IndexFile,
+    generation: u64,
+    /// The blocks speak of all messages up to here.
+    end: u64,
+}
+
+impl Walk {
+    /// A walk through the part `range` of `room` for `needle`, which is not empty.
+    pub(super) fn new(shared: Arc<Shared>, room: &str, needle: &str, range: Range) -> Self {
+        let (after, before) = match range {
+            Range::Newest => (0, u64::MAX),
+            Range::Before(seq) => (0, seq),
+            Range::After(seq) => (seq, u64::MAX),
+        };
+        Self {
+            index: Indexed::open(&shared),
+            shared,
+            room: gram::room(room),
+            spans: gram::spans(needle),
+            ascends: matches!(range, Range::After(_)),
+            after,
+            before,
+        }
+    }
+
+    /// The next seq on the way.
+    fn next_seq(&self) -> u64 {
+        if self.ascends {
+            self.after + 1
+        } else {
+            self.before - 1
+        }
+    }
+
+    fn walked_to(&mut self, after: u64, before: u64) {
+        if self.ascends {
+            self.after = before - 1;
+        } else {
+            self.before = after + 1;
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Stretch;
+
+    fn next(&mut self) -> Option<Stretch> {
+        while self.after < self.before.saturating_sub(1) {
+            let seq = self.next_seq();
+            let end = self.index.as_ref().map_or(0, |index| index.end);
+            let Some(index) = self.index.as_ref().filter(|index| seq <= index.end) else {
+                let (after, before) = (self.after.max(end), self.before);
+                self.walked_to(after, before);
+                return Some(Stretch::Unindexed { after, before });
+            };
+            match candidates(&index.file, seq, self.room, &mut self.spans) {
+                Ok((block, docs)) => {
+                    let seqs = docs.iter().map(|doc| block.first.saturating_add(doc));
+                    let wanted = |seq: &u64| self.after < *seq && *seq < self.before;
+                    let mut seqs: Vec<u64> = seqs.filter(wanted).collect();
+                    if !self.ascends {
+                        seqs.reverse();
+                    }
+                    self.walked_to(block.after, block.last.saturating_add(1));
+                    if !seqs.is_empty() {
+                        return Some(Stretch::Candidates(seqs));
+                    }
+                }
+                Err(error) => {
+                    self.shared.report(index.generation, &error);
+                    // What is left is searched without it.
+                    self.index = None;
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        if let Some(index) = self.index.take() {
+            self.shared.put_back(index.generation, index.file);
+        }
+    }
+}
+
+impl Indexed {
+    fn open(shared: &Shared) -> Option<Self> {
+        let (generation, file) = shared.reader()?;
+        match file.end() {
+            Ok(end) => Some(Self {
+                file,
+                generation,
+                end,
+            }),
+            Err(error) => {
+                shared.report(generation, &error);
+                None
+            }
+        }
+    }
+}
+
+/// The block that speaks of `seq`, and those of its messages that are in `room` and have a token in
+/// each of `spans`.
+fn candidates(
+    file: &IndexFile,
+    seq: u64,
+    room: u64,
+    spans: &mut [Span<u64>],
+) -> Result<(Block, Docs), IndexError> {
+    let block = file.block(seq)?;
+    let mut docs = file.docs(&block, &(room..room + 1))?;
+    for at in 0..spans.len() {
+        if docs.is_empty() {
+            break;
+        }
+        docs.keep(&file.docs(&block, &spans[at])?);
+        if docs.is_empty() {
+            // Rare here, so likely rare in the next block too.
+            spans.swap(0, at);
+        }
+    }
+    Ok((block, docs))
+}
