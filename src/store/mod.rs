@@ -14,10 +14,6 @@ mod folder;
 mod ledger;
 mod memory;
 mod messages;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the engine that searches follows")
-)]
 mod search;
 mod users;
 mod users_file;

@@ -4,13 +4,16 @@
 mod desk;
 mod files;
 mod messages;
+mod search;
 
 pub(crate) use desk::{Desk, Told, pending, pending_file};
 pub(crate) use files::{FilesUnderTest, files_conform, published, wanted};
 pub(crate) use messages::{Kept, MessagesUnderTest, message, messages_conform};
+pub(crate) use search::search_conforms;
 
 /// The suites' own checks, for the macros that turn them into tests.
 pub(crate) mod checks {
     pub(crate) use super::files::checks as files;
     pub(crate) use super::messages::checks as messages;
+    pub(crate) use super::search::checks as search;
 }

@@ -9,6 +9,7 @@ use super::fence::Fence;
 use super::readers::Readers;
 use super::writing::{Counters, Writing, find};
 use crate::store::ledger::to_millis;
+use crate::store::search::Index;
 use crate::store::{Kept, NewMessage, Pending, Receipt, StoreError, Witness};
 use crate::ticket::redeem_all;
 use crate::time::Clock;
@@ -68,6 +69,7 @@ pub(super) struct Journal {
     pub(super) readers: Arc<Readers>,
     pub(super) fence: Arc<Fence>,
     pub(super) trigger: Trigger,
+    pub(super) index: Arc<Index>,
     pub(super) witness: Arc<OnceLock<Arc<dyn Witness>>>,
     pub(super) commit: Commit,
     /// How many were refused since there was no space.
@@ -129,6 +131,8 @@ impl Journal {
             Ok(kept) => {
                 self.note_success();
                 settle(owed);
+                let bytes = kept.iter().map(|kept| kept.message.text.len()).sum();
+                self.index.committed(kept.len(), bytes);
                 if let Some(witness) = self.witness.get()
                     && !kept.is_empty()
                 {

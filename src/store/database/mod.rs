@@ -3,10 +3,11 @@
 //!
 //! What the file looks like is in `schema` and `row`, what a start does in `opening`, the thread in
 //! `journal` with `writing` and `change`, carrying the WAL over in `checkpoint`, and reading in
-//! `readers`, `pages`, `rooms` and `substring`.
+//! `readers`, `pages`, `rooms` and `substring`; `committed` is for the index of the search.
 
 mod change;
 mod checkpoint;
+mod committed;
 mod connection;
 mod fault;
 mod fence;
@@ -27,8 +28,10 @@ pub(in crate::store) use writing::Writing;
 use super::{
     Messages, NewMessage, Page, Pending, PersonalRooms, Query, RoomHead, StoreError, Witness,
 };
+use crate::store::search::Index;
 use crate::time::{Clock, Random};
 use crate::wire::RoomName;
+use committed::Committed;
 use crossbeam_channel::Sender;
 use fence::Fence;
 use journal::{Job, Journal, Post};
@@ -49,6 +52,7 @@ pub struct Database {
     jobs: Sender<Job>,
     witness: Arc<OnceLock<Arc<dyn Witness>>>,
     readers: Arc<Readers>,
+    index: Arc<Index>,
     threads: Mutex<Option<[JoinHandle<()>; 2]>>,
 }
 
@@ -73,6 +77,8 @@ impl Database {
             counters,
         } = opened;
         let readers = Arc::new(Readers::new(home.clone()));
+        let committed = Box::new(Committed(Arc::clone(&readers)));
+        let index = Arc::new(Index::open(&home, &id, committed)?);
         let (fence, witness) = (Arc::new(Fence::default()), Arc::default());
         let (trigger, checkpoints) = checkpoint::start(home.clone(), Arc::clone(&fence))?;
         let journal = Journal {
@@ -83,6 +89,7 @@ impl Database {
             readers: Arc::clone(&readers),
             fence,
             trigger,
+            index: Arc::clone(&index),
             witness: Arc::clone(&witness),
             commit: journal::commit(),
             refused: 0,
@@ -99,6 +106,7 @@ impl Database {
             jobs,
             witness,
             readers,
+            index,
             threads: Mutex::new(Some([thread, checkpoints])),
         })
     }
@@ -175,7 +183,11 @@ impl Messages for Database {
     }
 
     fn page(&self, query: &Query) -> Result<Page, StoreError> {
-        self.read(|connection| pages::page(connection, query))
+        let Some(needle) = &query.search else {
+            return self.read(|connection| pages::page(connection, query));
+        };
+        let walk = self.index.walk(query.room.as_str(), needle, query.range);
+        self.read(|connection| pages::found(connection, query, walk))
     }
 
     fn rooms(
@@ -193,6 +205,7 @@ impl Messages for Database {
         let Some(threads) = threads.take() else {
             return;
         };
+        self.index.close();
         self.readers.close();
         // Fails only if the thread is gone already.
         let _ = self.jobs.send(Job::Close);

@@ -2,51 +2,110 @@
 
 use super::row::{COLUMNS, Row, from_column, to_column, to_milliseconds};
 use super::substring::Needle;
+use crate::store::search::{Stretch, Walk};
 use crate::store::{Page, Query, Range};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Rows};
 use std::time::SystemTime;
 
 /// Reads what `query` asks for.
 pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Page> {
-    let needle = query.search.as_deref().map(Needle::new);
-    let (bound, ascends) = match query.range {
-        Range::Newest => (i64::MAX, false),
-        Range::Before(seq) => (to_column(seq), false),
-        Range::After(seq) => (to_column(seq), true),
+    let (after, before) = match query.range {
+        Range::Newest => (0, u64::MAX),
+        Range::Before(seq) => (0, seq),
+        Range::After(seq) => (seq, u64::MAX),
     };
-    let mut statement = connection.prepare_cached(&select(ascends))?;
-    let mut rows = statement.query((query.room.as_str(), bound))?;
-    let mut page = Page::default();
-    let mut bytes = 0;
-    let mut scratch = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some(row) = read(row, &mut scratch) else {
-            continue;
-        };
-        if needle
-            .as_ref()
-            .is_some_and(|needle| !needle.is_in(row.text))
-        {
-            continue;
+    let whole = Stretch::Unindexed { after, before };
+    Filling::new(query).fill(connection, [whole])
+}
+
+/// Reads what `query` asks for, along the `walk` of its search.
+pub(super) fn found(connection: &Connection, query: &Query, walk: Walk) -> rusqlite::Result<Page> {
+    Filling::new(query).fill(connection, walk)
+}
+
+/// A page that is being filled.
+struct Filling<'a> {
+    query: &'a Query,
+    needle: Option<Needle>,
+    page: Page,
+    bytes: usize,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Filling<'a> {
+    fn new(query: &'a Query) -> Self {
+        Self {
+            query,
+            needle: query.search.as_deref().map(Needle::new),
+            page: Page::default(),
+            bytes: 0,
+            scratch: Vec::new(),
         }
-        bytes += row.text.len();
-        let has_room = page.messages.len() < query.limit && bytes <= query.max_bytes;
-        if !has_room && !page.messages.is_empty() {
-            page.more = true;
-            break;
+    }
+
+    /// Fills the page from `stretches`.
+    fn fill(
+        mut self,
+        connection: &Connection,
+        stretches: impl IntoIterator<Item = Stretch>,
+    ) -> rusqlite::Result<Page> {
+        let ascends = matches!(self.query.range, Range::After(_));
+        let mut one =
+            connection.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE seq = ?1"))?;
+        let mut all = connection.prepare_cached(&select(ascends))?;
+        let room = self.query.room.as_str();
+        for stretch in stretches {
+            match stretch {
+                Stretch::Candidates(seqs) => {
+                    for seq in seqs {
+                        self.take(one.query([to_column(seq)])?)?;
+                        if self.page.more {
+                            break;
+                        }
+                    }
+                }
+                Stretch::Unindexed { after, before } => {
+                    self.take(all.query((room, to_column(after), to_column(before)))?)?;
+                }
+            }
+            if self.page.more {
+                break;
+            }
         }
-        page.messages.extend(row.message());
+        if !ascends {
+            self.page.messages.reverse();
+        }
+        Ok(self.page)
     }
-    if !ascends {
-        page.messages.reverse();
+
+    /// Takes those of `rows` that are wanted, until there are more than have room.
+    fn take(&mut self, mut rows: Rows<'_>) -> rusqlite::Result<()> {
+        while let Some(row) = rows.next()? {
+            let Some(row) = read(row, &mut self.scratch) else {
+                continue;
+            };
+            let holds = |needle: &Needle| needle.is_in(row.text);
+            // A candidate may be of another room.
+            if row.room != self.query.room.as_str() || !self.needle.as_ref().is_none_or(holds) {
+                continue;
+            }
+            self.bytes += row.text.len();
+            let messages = &mut self.page.messages;
+            let has_room = messages.len() < self.query.limit && self.bytes <= self.query.max_bytes;
+            if !has_room && !messages.is_empty() {
+                self.page.more = true;
+                break;
+            }
+            messages.extend(row.message());
+        }
+        Ok(())
     }
-    Ok(page)
 }
 
 fn select(ascends: bool) -> String {
-    let (compare, order) = if ascends { (">", "ASC") } else { ("<", "DESC") };
+    let order = if ascends { "ASC" } else { "DESC" };
     format!(
-        "SELECT {COLUMNS} FROM message WHERE room = ?1 AND seq {compare} ?2 ORDER BY seq {order}"
+        "SELECT {COLUMNS} FROM message WHERE room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq {order}"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::conformance::{
-    Desk, Kept, MessagesUnderTest, message, messages_conform, pending,
+    Desk, Kept, MessagesUnderTest, message, messages_conform, pending, search_conforms,
 };
 use rusqlite::OpenFlags;
 use std::fs;
@@ -32,6 +32,7 @@ impl MessagesUnderTest for Home {
 }
 
 messages_conform!(Home);
+search_conforms!(Home);
 
 /// Every message in the file, read without any of our own code.
 fn kept(home: &TempDir) -> Vec<Kept> {
@@ -86,7 +87,14 @@ fn what_is_in_a_users_own_room_is_not_for_everybody_on_the_machine() {
     let home = tempfile::tempdir().unwrap();
     let database = open(&home);
     post(&database, "");
-    for name in ["gatepost.db", "gatepost.db-wal", "gatepost.db-shm"] {
+    for name in [
+        "gatepost.db",
+        "gatepost.db-wal",
+        "gatepost.db-shm",
+        "gatepost-index.db",
+        "gatepost-index.db-wal",
+        "gatepost-index.db-shm",
+    ] {
         let metadata = fs::metadata(home.path().join(name)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o077, 0, "{name}");
     }

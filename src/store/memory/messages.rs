@@ -177,7 +177,7 @@ impl Messages for MemoryMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::conformance::{Kept, MessagesUnderTest, messages_conform};
+    use crate::store::conformance::{Kept, MessagesUnderTest, messages_conform, search_conforms};
     use crate::wire::UserName;
 
     struct Memory(Arc<MemoryMessages>);
@@ -204,4 +204,5 @@ mod tests {
     }
 
     messages_conform!(Memory);
+    search_conforms!(Memory);
 }

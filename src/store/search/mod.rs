@@ -1,5 +1,5 @@
 //! Search in the messages: an index of what texts are made of, in a file of its own, which says
-//! where a needle can be. Whether it is there is seen in the text itself.
+//! where a needle can be. Whether it is there is seen in the text itself, by whoever searches.
 //!
 //! The index is made beside the commits: a thread reads what was committed and writes it as blocks
 //! of some thousand messages that never change. What no block speaks of yet, less than one block
@@ -29,7 +29,6 @@ mod shared;
 mod tests;
 mod walk;
 
-pub(super) use gram::Needle;
 pub(super) use walk::{Stretch, Walk};
 
 use crate::store::{Range, StoreError};
