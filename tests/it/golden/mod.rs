@@ -22,7 +22,7 @@ macro_rules! files {
     };
 }
 
-files!(bot broken close file hello login msg ping timeouts unknown_type);
+files!(bot broken close file get hello list login msg offset ping remove timeouts unknown_type);
 
 /// In how many ways each conversation is cut in process.
 const SEEDS: u64 = 16;
