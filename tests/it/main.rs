@@ -1,9 +1,10 @@
 //! One integration binary, so that the library is linked once.
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
-//! those of peers that mean no good, `regression` bugs that were found once, `outside` the clients that are not ours, `talk` our clients of
-//! servers that are not, `classic` the course's conversations. `layers` and `tables` hold the source and the documents to what they
-//! claim; `support` is what the others stand on.
+//! those of peers that mean no good, `regression` bugs that were found once, `files` is what becomes
+//! of files, `outside` the clients that are not ours, `talk` our clients of servers that are not,
+//! `classic` the course's conversations. `layers` and `tables` hold the source and the documents to
+//! what they claim; `support` is what the others stand on.
 //!
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
 //! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
@@ -18,6 +19,7 @@ mod crash;
 mod crowd;
 mod drain;
 mod exits;
+mod files;
 mod golden;
 mod hostile;
 mod layers;
