@@ -123,6 +123,14 @@ limits! {
         "Texts and outboxes of all connections together; beyond it new texts are refused as busy.";
     max_discard: u64, Bytes, 64 * MIB, 0, 1 << 40,
         "How much of a refused body is read and thrown away to keep the connection.";
+    quota_per_user: u64, Bytes, 0, 0, 1 << 50,
+        "What the files of one user may have together; 0 is no bound.";
+    quota: u64, Bytes, 0, 0, 1 << 50,
+        "What all files together may have; 0 is no bound.";
+    disk_reserve: u64, Bytes, GIB, 0, 1 << 50,
+        "What uploads leave free on the disk: this or a twentieth of it, whichever is more, but at most half of what is free at the start.";
+    partial_kept: Duration, Time, 24 * HOUR, SECOND, 8_760 * HOUR,
+        "How long an upload that broke off can be resumed.";
     frame_timeout: Duration, Time, 10 * SECOND, 10, HOUR,
         "Time for a frame that began to be whole, and for a text to follow its header.";
     login_timeout: Duration, Time, 10 * SECOND, 10, HOUR,

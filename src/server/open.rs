@@ -5,10 +5,10 @@ use super::datagrams;
 use super::error::ServeError;
 use super::start::Server;
 use crate::budget::Budget;
-use crate::config::{Config, Listen, Scheme};
+use crate::config::{Config, Limits, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Show, rooms, watch, watch_files};
-use crate::store::{Database, Files, Folder, Messages, UsersFile};
+use crate::store::{Database, FileLimits, Files, Folder, Messages, UsersFile};
 use crate::time::{Clock, Random};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
@@ -79,17 +79,20 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
     let (home, clock, random) = (config.home, Clock::system(), Random::system());
     let users = UsersFile::open(home.join("users.txt"), clock.clone())
         .map_err(|error| ServeError::Store("users.txt", error))?;
-    let files = Folder::open(&home, random.clone())
-        .map_err(|error| ServeError::Store("the folder uploads", error))?;
     let messages = Database::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
+    let messages = Arc::new(messages);
+    let database = Arc::clone(&messages);
+    let limits = file_limits(&config.limits);
+    let files = Folder::open(&home, database, &limits, clock.clone(), random.clone())
+        .map_err(|error| ServeError::Store("the folder uploads", error))?;
     let (show, counters): (Arc<dyn Show>, Arc<Counters>) = (show.into(), Arc::default());
     files.observe(watch_files(&show, &counters));
     let budget = Budget::new(config.limits.max_buffers);
     let rooms = rooms(&config.limits, &budget);
     messages.observe(watch(&show, &counters, &rooms));
     Ok(House {
-        messages: Arc::new(messages),
+        messages,
         files: Arc::new(files),
         rooms,
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
@@ -103,4 +106,13 @@ fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
         counters,
         draining: false.into(),
     })
+}
+
+fn file_limits(limits: &Limits) -> FileLimits {
+    FileLimits {
+        quota_per_user: limits.quota_per_user,
+        quota: limits.quota,
+        disk_reserve: limits.disk_reserve,
+        partial_kept: limits.partial_kept,
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! What the files mean is left to the engines.
 
-use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -32,6 +32,39 @@ pub(super) struct Entry {
     pub(super) is_file: bool,
     /// Its size in bytes.
     pub(super) size: u64,
+}
+
+/// What tells whether a file is still the same, as far as that can be told without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Stamp {
+    /// Its number in the file system.
+    pub(super) inode: u64,
+    /// Its size in bytes.
+    pub(super) size: u64,
+    /// When it was last written to, in nanoseconds since 1970.
+    pub(super) mtime: i64,
+}
+
+impl Stamp {
+    /// The stamp of an open file.
+    pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
+        Ok(Self::from(&fs::fstat(file)?))
+    }
+}
+
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        let seconds = stat.st_mtime.saturating_mul(1_000_000_000);
+        Self {
+            inode: stat.st_ino,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime: seconds.saturating_add_unsigned(stat.st_mtime_nsec),
+        }
+    }
+}
+
+fn is_regular(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
 impl Directory {
@@ -76,6 +109,60 @@ impl Directory {
         } else {
             Err(io::Error::other(format!("{name} is not a regular file")))
         }
+    }
+
+    /// Opens the regular file `name` for reading; `None` if there is none, whatever else may be
+    /// there. Resolved beneath this folder by the kernel itself, without links of any kind.
+    pub(super) fn open_to_read(&self, name: &str) -> io::Result<Option<(File, Stamp)>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let opened = match fs::openat2(self, name, flags, Mode::empty(), resolve) {
+            // Old kernels and some sandboxes don't have it; one plain component is as safe without.
+            Err(Errno::NOSYS | Errno::PERM) if !name.contains('/') => {
+                fs::openat(self, name, flags, Mode::empty())
+            }
+            opened => opened,
+        };
+        let file: File = match opened {
+            Ok(file) => file.into(),
+            // A link, or a device or socket that nobody serves.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::NODEV | Errno::XDEV) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let stat = fs::fstat(&file)?;
+        Ok(is_regular(&stat).then(|| (file, Stamp::from(&stat))))
+    }
+
+    /// The stamp of the regular file `name`; `None` if there is none, whatever else may be there.
+    pub(super) fn stamp(&self, name: &str) -> io::Result<Option<Stamp>> {
+        match fs::statat(self, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(is_regular(&stat).then(|| Stamp::from(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// When an entry last came or went, in nanoseconds since 1970.
+    pub(super) fn changed(&self) -> io::Result<i64> {
+        Ok(Stamp::of(self)?.mtime)
+    }
+
+    /// The names of the entries that are no folder, link or device as far as the folder itself
+    /// tells, in no order. What is not UTF-8 is left out.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(self)? {
+            let entry = entry?;
+            if matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown)
+                && let Ok(name) = entry.file_name().to_str()
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
     }
 
     /// Whether `name` is taken by anything at all.
@@ -137,7 +224,7 @@ impl Directory {
             };
             entries.push(Entry {
                 name: raw.to_string_lossy().into_owned(),
-                is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+                is_file: is_regular(&stat),
                 size: u64::try_from(stat.st_size).unwrap_or(0),
             });
         }
@@ -178,6 +265,10 @@ mod tests {
 
         std::os::unix::fs::symlink("/etc/hostname", scratch.path().join("link")).unwrap();
         assert!(home.holds("link").unwrap());
+        assert!(home.open_to_read("link").unwrap().is_none());
+        assert!(home.stamp("link").unwrap().is_none());
+        assert!(!home.names().unwrap().contains(&"link".to_owned()));
+        assert!(home.open_to_read("../x").is_err());
         assert!(home.open_file("link").is_err());
         assert_eq!(
             taken(home.create("link", Access::Shared).map(drop)),
@@ -204,6 +295,7 @@ mod tests {
         let mode = Mode::from_raw_mode(0o600);
         fs::mknodat(&home, "pipe", FileType::Fifo, mode, 0).unwrap();
         assert!(home.open_file("pipe").is_err());
+        assert!(home.open_to_read("pipe").unwrap().is_none());
         assert!(home.open_file("absent").unwrap().is_none());
         let entries = home.entries().unwrap();
         assert!(matches!(&entries[..], [Entry { name, is_file: false, .. }] if name == "pipe"));

@@ -23,7 +23,7 @@ pub use files::{
     Arrival, Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
     PartialId, PendingFile, Published, StoredFile, Upload, Viewer,
 };
-pub use folder::Folder;
+pub use folder::{FileLimits, Folder};
 pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers};
 pub use messages::{
     Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,

@@ -1,7 +1,7 @@
 //! What every store of files must do.
 
 use super::{Desk, pending_file};
-use crate::store::{Files, NewFile, Published, Upload};
+use crate::store::{Files, Messages, NewFile, Published, Upload};
 use crate::wire::{Code, FileName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub(crate) trait FilesUnderTest {
     fn open() -> Self;
     fn store(&self) -> Arc<dyn Files>;
+    /// Where files are posted.
+    fn messages(&self) -> Arc<dyn Messages>;
     /// Every published file and its bytes.
     fn published(&self) -> BTreeMap<String, Vec<u8>>;
     /// How many uploads have left something that isn't published.

@@ -95,7 +95,7 @@ impl From<Error> for StoreError {
 
 impl StoreError {
     /// The same once more, for another who waits.
-    pub(super) fn again(&self) -> Self {
+    pub(in crate::store) fn again(&self) -> Self {
         match self {
             Self::NoSpace => Self::NoSpace,
             Self::Fenced => Self::Fenced,

@@ -121,10 +121,6 @@ impl Database {
     /// are posted. It is made as a whole or, if it returns an error, not at all; others in the same
     /// commit do not notice. Then `done` is told what it returned, or why the commit failed. Both
     /// are called on the journal thread and must not block.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for the records of files and tokens")
-    )]
     pub(in crate::store) fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Writing<'_>) -> Result<T, StoreError> + Send + 'static,

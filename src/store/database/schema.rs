@@ -18,7 +18,7 @@ const APPLICATION_ID: i32 = 0x6761_7465;
 const ID_BYTES: usize = 16;
 
 /// Each step leads from the version that is its index to the next one. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[MESSAGES];
+const MIGRATIONS: &[&str] = &[MESSAGES, FILES];
 
 /// `time` is in milliseconds since 1970. The keys of all guests together are one scope.
 const MESSAGES: &str = "
@@ -50,6 +50,60 @@ CREATE VIEW messages AS
 SELECT seq, room, strftime('%Y-%m-%dT%H:%M:%fZ', time / 1000.0, 'unixepoch') AS time,
        ifnull(sender, 'guest') AS sender, text, file_name AS file
 FROM message;
+";
+
+/// What is known of files. `state` is 0 while a file is published, 1 once it is, 2 while it still has
+/// to be synced; `incoming` names it in `uploads/.incoming`. `inode`, `size` and `mtime`, in
+/// nanoseconds since 1970, tell whether the file is still the one that was recorded. All guests
+/// together are the user ''.
+const FILES: &str = "
+CREATE TABLE file (
+    name TEXT PRIMARY KEY,
+    asked TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB,
+    blake3 BLOB,
+    state INTEGER NOT NULL,
+    reader TEXT,
+    time INTEGER NOT NULL,
+    inode INTEGER NOT NULL,
+    mtime INTEGER NOT NULL,
+    incoming TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX file_sha256 ON file (sha256) WHERE sha256 IS NOT NULL;
+CREATE INDEX file_blake3 ON file (blake3) WHERE blake3 IS NOT NULL;
+CREATE INDEX file_unsettled ON file (state) WHERE state <> 1;
+
+CREATE TABLE owner (
+    file TEXT NOT NULL,
+    user TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (file, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE partial (
+    incoming TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    asked TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    durable INTEGER NOT NULL,
+    time INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE file_key (
+    user TEXT NOT NULL,
+    room TEXT NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    digest TEXT,
+    seq INTEGER,
+    prev INTEGER,
+    time INTEGER,
+    PRIMARY KEY (user, room, key)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the file up to date, and makes what it is made of if it is new. Returns the store's id.

@@ -103,10 +103,6 @@ impl<'a> Writing<'a> {
     /// # Errors
     ///
     /// [`StoreError`] if it can't be written.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "for the messages of published files")
-    )]
     pub(in crate::store) fn post(&mut self, message: NewMessage) -> Result<Receipt, StoreError> {
         self.admit(message)?.ok_or(StoreError::Fenced)
     }

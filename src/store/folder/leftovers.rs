@@ -1,8 +1,10 @@
 //! What a start finds in `.incoming`: uploads that a crash cut off. Nothing was ever told about
-//! them and nobody can go on with them, so they are removed; what we did not put there stays.
+//! those that no record names, and nobody can go on with them, so they are removed; what we did not
+//! put there stays.
 
 use crate::store::directory::Directory;
 use crate::time::Random;
+use std::collections::HashSet;
 use std::io;
 
 /// Random bytes in the name of a partial.
@@ -23,11 +25,14 @@ fn is_partial(name: &str) -> bool {
         .is_some_and(|random| random.len() == 2 * NAME_BYTES && random.bytes().all(is_hex))
 }
 
-/// Removes every partial. Returns a sentence about what was removed and one about what was not.
-pub(super) fn clear(incoming: &Directory) -> io::Result<Vec<String>> {
+/// Removes every partial but those in `kept`. Returns a sentence about what was removed and one about what was not.
+pub(super) fn clear(incoming: &Directory, kept: &HashSet<String>) -> io::Result<Vec<String>> {
     let (mut removed, mut bytes) = (0u64, 0u64);
     let mut foreign = Vec::new();
     for entry in incoming.entries()? {
+        if kept.contains(&entry.name) {
+            continue;
+        }
         if entry.is_file && is_partial(&entry.name) {
             incoming.remove(&entry.name)?;
             removed += 1;
@@ -65,13 +70,15 @@ mod tests {
         let random = Random::seeded(1);
         put(&partial_name(&random), "12345");
         put(&partial_name(&random), "67");
+        let kept = HashSet::from([partial_name(&random)]);
+        kept.iter().for_each(|name| put(name, "89"));
         put("mine\u{7}.part", "x");
         let in_hex = "0123456789abcdef".repeat(2);
         put(&format!("{in_hex}.PART"), "x");
         std::fs::create_dir(scratch.path().join(format!("{in_hex}.part"))).unwrap();
         let incoming = Directory::open(scratch.path()).unwrap();
         assert_eq!(
-            clear(&incoming).unwrap(),
+            clear(&incoming, &kept).unwrap(),
             [
                 "2 uploads had not ended: their 7 bytes are removed".to_owned(),
                 format!(
@@ -80,13 +87,13 @@ mod tests {
                 ),
             ]
         );
-        assert_eq!(incoming.entries().unwrap().len(), 3);
+        assert_eq!(incoming.entries().unwrap().len(), 4);
     }
 
     #[test]
     fn an_empty_folder_is_not_worth_a_word() {
         let scratch = tempfile::tempdir().unwrap();
         let incoming = Directory::open(scratch.path()).unwrap();
-        assert_eq!(clear(&incoming).unwrap(), [""; 0]);
+        assert_eq!(clear(&incoming, &HashSet::new()).unwrap(), [""; 0]);
     }
 }

@@ -1,176 +1,320 @@
-//! One file on its way in: reserved, written, made durable, published.
+//! One upload: begun afresh or where it broke off, digested as it comes, and handed to the publisher
+//! once it is whole. Where its bytes go is in `incoming`.
 
+use super::Shared;
+use super::incoming::{Body, Incoming};
 use super::leftovers::partial_name;
-use super::{INCOMING, Shared, UPLOADS};
-use crate::store::beside::beside;
+use super::partials::{Unclaimed, Writer};
+use super::publisher::{Finished, Job};
+use super::records::{Record, same};
+use super::space::Share;
+use crate::store::digester::Digester;
 use crate::store::directory::Access;
 use crate::store::files::{amended_size, check_size};
-use crate::store::{Arrival, FileError, NewFile, PendingFile, Published, StoreError, Upload};
-use crate::ticket::redeem_all;
-use crate::wire::FileName;
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, fstatvfs};
-use rustix::io::Errno;
+use crate::store::{FileError, NewFile, PartialId, PendingFile, StoreError, Upload};
+use crate::wire::{Digest, FileName, WantedDigest};
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::num::NonZeroU64;
-use std::os::fd::OwnedFd;
+use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-/// Durable files begin to be written back each time so many bytes have come, so that the sync at
-/// the end has little left to wait for: 3.5 GB/s instead of 2.0 for 1 GiB where this was measured.
-const WRITE_BACK: u64 = 8 << 20;
-
-/// Smaller files are written as soon as they begin; reserving space for them first cost a tenth of
-/// their rate. In bytes.
-const RESERVED_FROM: u64 = 1 << 20;
-
-/// An upload into a folder. Its partial is unlinked on drop unless it was published.
+/// An upload into a folder.
 #[derive(Debug)]
 pub(super) struct FolderUpload {
     shared: Arc<Shared>,
     wanted: NewFile,
-    partial: String,
-    file: File,
-    written: u64,
-    /// How much of it was sent on its way to the disk.
-    written_back: u64,
+    place: Place,
+    /// `None` if no digest is wanted, or if it is known without the bytes.
+    digester: Option<Digester>,
     /// Whether a write failed, so that it can't become whole any more.
     lost: bool,
-    published: bool,
+}
+
+/// Where the bytes of an upload go.
+#[derive(Debug)]
+enum Place {
+    /// Into a file.
+    Incoming(Incoming),
+    /// Nowhere: the same file is here already. They are only verified.
+    Same {
+        name: FileName,
+        arrived: u64,
+        share: Share,
+    },
+    /// It has ended.
+    Gone,
 }
 
 impl FolderUpload {
-    /// Creates the partial and reserves its space.
-    pub(super) fn begin(shared: &Arc<Shared>, wanted: NewFile) -> Result<Self, StoreError> {
-        let partial = partial_name(&shared.random);
-        let file = shared.incoming.create(&partial, Access::Shared)?;
-        let upload = Self {
+    /// Begins an upload, or goes on with one. May read what is here already.
+    pub(super) fn begin(shared: &Arc<Shared>, wanted: NewFile) -> Result<Self, FileError> {
+        if wanted.durable {
+            shared.check_fence()?;
+        }
+        let mut digester = wanted.digest.map(Digester::wanted);
+        let mut share = Share::new(&shared.space, wanted.owner.clone());
+        let place = match wanted.partial() {
+            Some(id) => match shared.same(&id.name, id.size, id.digest, wanted.reader())? {
+                Some(Record { name, .. }) => {
+                    if wanted.offset > 0 && wanted.offset != id.size {
+                        return Err(FileError::Conflict { offset: id.size });
+                    }
+                    // Whoever says that all of it is here sends nothing that could be digested.
+                    digester = digester.filter(|_| wanted.offset == 0);
+                    share.grow(id.size, 0)?;
+                    Place::Same {
+                        name,
+                        arrived: wanted.offset,
+                        share,
+                    }
+                }
+                None => Place::Incoming(claim(shared, &wanted, id, share, digester.as_mut())?),
+            },
+            None if wanted.offset > 0 => return Err(FileError::Conflict { offset: 0 }),
+            None => Place::Incoming(fresh(shared, &wanted, share)?),
+        };
+        Ok(Self {
             shared: Arc::clone(shared),
             wanted,
-            partial,
-            file,
-            written: 0,
-            written_back: 0,
+            place,
+            digester,
             lost: false,
-            published: false,
-        };
-        upload.reserve()?;
-        Ok(upload)
+        })
     }
 
-    /// Has the file system set aside what the file will need, without making it any longer.
-    fn reserve(&self) -> Result<(), StoreError> {
-        let Some(size) = self.wanted.size.filter(|size| *size >= RESERVED_FROM) else {
-            return Ok(());
-        };
-        // Asked first: a reservation that fails half-way takes the last space from everybody else
-        // until it is given back.
-        let space = fstatvfs(&self.file)?;
-        // Half of what is free is left to everybody else: one header may not take the space that
-        // messages need.
-        if size > space.f_bavail.saturating_mul(space.f_frsize) / 2 {
-            return Err(StoreError::NoSpace);
+    /// How many bytes the file has by now.
+    fn arrived(&self) -> u64 {
+        match &self.place {
+            Place::Incoming(incoming) => incoming.arrived(),
+            Place::Same { arrived, .. } => *arrived,
+            Place::Gone => 0,
         }
-        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, size) {
-            Ok(()) => {}
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
-                if !self.shared.unreserved.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(
-                        "the file system of {UPLOADS} can't reserve space: an upload may find the \
-                         disk full on its way"
-                    );
-                }
-            }
-            // More than the file system allows in one file.
-            Err(Errno::FBIG) => return Err(StoreError::NoSpace),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
     }
 
     /// A copy with `front` in the place of the first `skip` bytes.
     fn copy(&mut self, skip: u64, front: &[u8]) -> Result<Self, FileError> {
-        let size = Some(amended_size(self.written, skip, front)?);
+        let Place::Incoming(old) = &self.place else {
+            return Err(io::Error::other("there is nothing to amend").into());
+        };
+        let size = amended_size(old.arrived(), skip, front)?;
         let wanted = NewFile {
-            size,
+            size: Some(size),
             ..self.wanted.clone()
         };
         let mut copy = Self::begin(&self.shared, wanted)?;
         copy.write(front)?;
-        self.file.seek(SeekFrom::Start(skip))?;
-        copy.written += io::copy(&mut self.file, &mut copy.file)?;
+        let Place::Incoming(new) = &copy.place else {
+            return Err(io::Error::other("there is nothing to amend").into());
+        };
+        let (mut from, mut to): (&File, &File) = (old.file(), new.file());
+        from.seek(SeekFrom::Start(skip))?;
+        to.seek(SeekFrom::Start(front.len() as u64))?;
+        // By the kernel.
+        let copied = io::copy(&mut from, &mut to)?;
+        new.skip(copied);
         copy.lost = self.lost;
         Ok(copy)
     }
 
-    /// Gives the file its name, or one beside it.
-    fn name(&self) -> io::Result<FileName> {
-        let Shared {
-            uploads, incoming, ..
-        } = &*self.shared;
-        let asked = &self.wanted.name;
-        let (mut name, mut number) = (asked.clone(), 1);
-        loop {
-            match incoming.rename(&self.partial, uploads, name.as_str()) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // Taken, perhaps only since it was found free.
-                    let holds = |name: &FileName| uploads.holds(name.as_str());
-                    (name, number) = beside(asked, number, holds)?;
-                }
-                done => return done.map(|()| name),
+    /// Holds the upload to what was announced, and keeps later ones off.
+    fn finish(&mut self) -> Result<(Place, Option<Digest>, u64), FileError> {
+        if self.lost {
+            return Err(io::Error::other("a part of it was lost").into());
+        }
+        let size = self.arrived();
+        if let Place::Incoming(incoming) = &self.place {
+            incoming.seal()?;
+        }
+        check_size(self.wanted.size, size)?;
+        let actual = self.digester.take().map(Digester::finish);
+        let digest = match (self.wanted.digest, actual) {
+            (Some(WantedDigest::Verify(wanted)), Some(actual)) if wanted != actual => {
+                return Err(FileError::DigestMismatch { actual });
+            }
+            // Where nothing was sent because all is here.
+            (Some(WantedDigest::Verify(wanted)), None) => Some(wanted),
+            (_, actual) => actual,
+        };
+        Ok((
+            std::mem::replace(&mut self.place, Place::Gone),
+            digest,
+            size,
+        ))
+    }
+}
+
+/// A file of its own for an upload that begins at its first byte and can't be resumed.
+fn fresh(shared: &Arc<Shared>, wanted: &NewFile, mut share: Share) -> Result<Incoming, FileError> {
+    let size = wanted.size.unwrap_or(0);
+    share.grow(size, size)?;
+    let name = partial_name(&shared.random);
+    let file = shared.incoming.create(&name, Access::Shared)?;
+    let incoming = Incoming::new(body(shared, wanted, name, file, None, share));
+    shared.space.reserve(incoming.file(), size, 0)?;
+    Ok(incoming)
+}
+
+/// The file of an upload that can be resumed, cut to where it goes on, and all before that digested.
+fn claim(
+    shared: &Arc<Shared>,
+    wanted: &NewFile,
+    id: PartialId,
+    mut share: Share,
+    digester: Option<&mut Digester>,
+) -> Result<Incoming, FileError> {
+    let writer = Arc::new(Writer::default());
+    let claimed = loop {
+        let (name, now) = (partial_name(&shared.random), shared.clock.now());
+        match (shared.partials).claim(&id, wanted.offset, name, &writer, now) {
+            Ok(claimed) => break claimed,
+            // It is being published just now: then it is here, or can be begun again.
+            Err(Unclaimed::Publishing) => shared.publisher.barrier(),
+            Err(Unclaimed::Conflict(offset)) => return Err(FileError::Conflict { offset }),
+        }
+    };
+    if let Some((name, durable)) = claimed.abandoned {
+        shared.drop_partial(&name, durable);
+    }
+    if let Some(left) = claimed.share {
+        share = left;
+        share.resume();
+    }
+    let (size, offset) = (id.size, wanted.offset);
+    let opened = if offset == 0 {
+        shared
+            .incoming
+            .create(&claimed.incoming, Access::Shared)
+            .map(Some)
+    } else {
+        shared.incoming.open_file(&claimed.incoming)
+    };
+    let Ok(Some(file)) = opened else {
+        // Taken away by hand, or no descriptor is left.
+        return Err(shared.unclaim(&id, &writer, share, &claimed.incoming, opened));
+    };
+    let mut body = body(shared, wanted, claimed.incoming, file, Some(id), share);
+    body.writer = writer;
+    (body.written_back, body.marked) = (offset, offset);
+    {
+        let mut writing = body.writer.hold();
+        writing.file = Some(Arc::clone(&body.file));
+        writing.arrived = offset;
+    }
+    let charged = body.share.grow_to(size);
+    let incoming = Incoming::new(body);
+    charged?;
+    if offset > 0 {
+        incoming.file().set_len(offset)?;
+        if let Some(digester) = digester {
+            let mut file: &File = incoming.file();
+            file.seek(SeekFrom::Start(0))?;
+            let _ = fadvise(file, 0, None, Advice::Sequential);
+            if digester.read(&mut file, offset)? != offset {
+                // Cut by hand: what is missing can't be gone on from.
+                incoming.discard();
+                return Err(FileError::Conflict { offset: 0 });
             }
         }
     }
+    shared.space.reserve(incoming.file(), size, offset)?;
+    Ok(incoming)
+}
 
-    /// Makes `name` durable, or takes it away again.
-    fn settle(&self, name: &FileName, folder: OwnedFd) -> Result<(), StoreError> {
-        let Err(error) = rustix::fs::fsync(folder).map_err(io::Error::from) else {
-            return Ok(());
-        };
-        let text = error.to_string();
-        let error = StoreError::from(error);
-        if !matches!(error, StoreError::NoSpace) {
-            self.shared.fenced.store(true, Ordering::Release);
-            tracing::error!(
-                "{UPLOADS} can't be synced: {text}. No durable file is taken until a restart; \
-                 check the disk first"
-            );
+fn body(
+    shared: &Arc<Shared>,
+    wanted: &NewFile,
+    name: String,
+    file: File,
+    partial: Option<PartialId>,
+    share: Share,
+) -> Body {
+    Body {
+        shared: Arc::clone(shared),
+        name,
+        file: Arc::new(file),
+        writer: Arc::default(),
+        partial,
+        share,
+        charged: wanted.size.unwrap_or(0),
+        written_back: 0,
+        marked: 0,
+        durable: wanted.durable,
+    }
+}
+
+impl Shared {
+    /// The published file that is the same as the one wanted, if its sender may know of it.
+    pub(super) fn same(
+        &self,
+        asked: &FileName,
+        size: u64,
+        digest: Digest,
+        reader: Option<&str>,
+    ) -> Result<Option<Record>, StoreError> {
+        let found = (self.database).read(|db| same(db, asked, size, digest, reader))?;
+        for record in found {
+            if self.uploads.stamp(record.name.as_str())? == Some(record.stamp) {
+                return Ok(Some(record));
+            }
         }
-        if let Err(error) = self.shared.uploads.remove(name.as_str()) {
-            tracing::error!(
-                "{:?} was refused and can't be removed: {error}",
-                name.as_str()
-            );
+        Ok(None)
+    }
+
+    /// Gives back a partial whose file can't be opened, and forgets it if the file is gone.
+    fn unclaim(
+        &self,
+        id: &PartialId,
+        writer: &Arc<Writer>,
+        share: Share,
+        name: &str,
+        opened: io::Result<Option<File>>,
+    ) -> FileError {
+        match opened {
+            Err(error) => {
+                let durable = self.partials.standing(id).map_or(0, |it| it.durable);
+                if durable > 0 {
+                    self.partials.leave(id, writer, share);
+                } else {
+                    self.partials.forget(id, writer);
+                }
+                error.into()
+            }
+            Ok(_) => {
+                let durable = self.partials.forget(id, writer);
+                self.drop_partial(name, durable.unwrap_or(0));
+                FileError::Conflict { offset: 0 }
+            }
         }
-        Err(error)
     }
 }
 
 impl Upload for FolderUpload {
     fn write(&mut self, piece: &[u8]) -> Result<(), FileError> {
-        if let Err(error) = self.file.write_all(piece) {
-            self.lost = true;
-            return Err(error.into());
+        match &mut self.place {
+            Place::Incoming(incoming) => {
+                if let Err(error) = incoming.write(piece) {
+                    self.lost = true;
+                    return Err(error);
+                }
+            }
+            Place::Same { arrived, .. } => *arrived += piece.len() as u64,
+            Place::Gone => {}
         }
-        self.written += piece.len() as u64;
-        let waiting = self.written - self.written_back;
-        if self.wanted.durable && waiting >= WRITE_BACK {
-            // On Linux this starts writing what is dirty and waits for nothing. Only advice: where
-            // it does nothing, the sync does it all.
-            let length = NonZeroU64::new(waiting);
-            let _ = fadvise(&self.file, self.written_back, length, Advice::DontNeed);
-            self.written_back = self.written;
+        if let Some(digester) = &mut self.digester {
+            digester.update(piece);
         }
         Ok(())
     }
 
     fn amend(&mut self, name: FileName, skip: u64, front: &[u8]) -> Result<(), FileError> {
+        if self.wanted.digest.is_some() {
+            return Err(io::Error::other("what has a digest can't be amended").into());
+        }
         self.wanted.name = name;
         if skip == 0 && front.is_empty() {
             return Ok(());
         }
-        // Nothing can be put in before the first byte of a file: it is copied, by the kernel.
+        // Nothing can be put in before the first byte of a file: it is copied.
         match self.copy(skip, front) {
             Ok(mut copy) => {
                 std::mem::swap(self, &mut copy);
@@ -184,75 +328,41 @@ impl Upload for FolderUpload {
     }
 
     fn publish(mut self: Box<Self>, pending: PendingFile) {
-        let outcome = self.settled();
-        let answer = match outcome {
-            Ok(published) => {
-                self.tell(&published);
-                (pending.answer)(Ok(published))
+        let error = match self.finish() {
+            Ok((place, digest, size)) => {
+                let (incoming, same) = match place {
+                    Place::Incoming(incoming) => (Some(incoming), None),
+                    Place::Same { name, share, .. } => (None, Some((name, share))),
+                    Place::Gone => (None, None),
+                };
+                let finished = Finished {
+                    wanted: self.wanted.clone(),
+                    incoming,
+                    same,
+                    digest,
+                    size,
+                    pending,
+                };
+                return self.shared.publisher.hand(Job::Publish(Box::new(finished)));
             }
-            Err(error) => (pending.answer)(Err(&error)),
+            Err(error) => error,
         };
-        drop(self);
-        redeem_all([(pending.ticket, answer)]);
+        // What is wrong with the bytes doesn't get right by going on; what is wrong with the disk
+        // may.
+        if let Place::Incoming(incoming) = std::mem::replace(&mut self.place, Place::Gone)
+            && !matches!(error, FileError::Store(_))
+        {
+            incoming.discard();
+        }
+        let answer = (pending.answer)(Err(&error));
+        pending.ticket.redeem(answer);
     }
 
-    fn suspend(self: Box<Self>) -> u64 {
-        // Nothing is kept without a record of it.
-        0
-    }
-}
-
-impl FolderUpload {
-    fn settled(&mut self) -> Result<Published, FileError> {
-        check_size(self.wanted.size, self.written)?;
-        if self.lost {
-            return Err(io::Error::other("a part of it was lost").into());
-        }
-        if self.wanted.durable {
-            if self.shared.fenced.load(Ordering::Acquire) {
-                return Err(StoreError::Fenced.into());
-            }
-            self.file.sync_data()?;
-        }
-        // Before the name is given: running out of descriptors is no failed sync.
-        let folder = self.wanted.durable.then(|| self.shared.uploads.handle());
-        let folder = folder.transpose()?;
-        let name = self.name()?;
-        self.published = true;
-        if let Some(folder) = folder {
-            self.settle(&name, folder)?;
-        }
-        Ok(Published {
-            name,
-            size: self.written,
-            digest: None,
-            durable: self.wanted.durable,
-            duplicate: false,
-            room: None,
-            post: None,
-        })
-    }
-
-    fn tell(&self, published: &Published) {
-        if let Some(witness) = self.shared.witness.get() {
-            witness.published(&[Arrival {
-                name: published.name.clone(),
-                size: published.size,
-                owner: self.wanted.owner.clone(),
-                personal: false,
-            }]);
-        }
-    }
-}
-
-impl Drop for FolderUpload {
-    fn drop(&mut self) {
-        if self.published {
-            return;
-        }
-        if let Err(error) = self.shared.incoming.remove(&self.partial) {
-            let partial = &self.partial;
-            tracing::warn!("{UPLOADS}/{INCOMING}/{partial} can't be removed: {error}");
+    fn suspend(mut self: Box<Self>) -> u64 {
+        match std::mem::replace(&mut self.place, Place::Gone) {
+            Place::Incoming(incoming) => incoming.suspend(),
+            Place::Same { .. } => self.wanted.size.unwrap_or(0),
+            Place::Gone => 0,
         }
     }
 }

@@ -274,12 +274,20 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Messages;
     use crate::store::conformance::{FilesUnderTest, files_conform, published, wanted};
+    use crate::time::Random;
     use crate::wire::Code;
 
     impl FilesUnderTest for MemoryFiles {
         fn open() -> Self {
-            Self::new()
+            let clock = Clock::system();
+            let messages = MemoryMessages::new(clock.clone(), &Random::seeded(1));
+            Self::posting_to(Arc::new(messages), clock)
+        }
+
+        fn messages(&self) -> Arc<dyn Messages> {
+            self.0.messages.clone().unwrap()
         }
 
         fn store(&self) -> Arc<dyn Files> {

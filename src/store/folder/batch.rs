@@ -1,0 +1,580 @@
+//! Publishing a batch of files: what each turns out to be, names, syncs, records, renames. Each step
+//! is made for all of them before the next one, so that they share its cost.
+//!
+//! A durable file is synced and its record says `publishing` before it gets its name; its folder is
+//! synced before the record says `published`, together with the post to its room; only then is
+//! anybody told. A file that asked for less skips the waiting.
+
+use super::incoming::Incoming;
+use super::publisher::Finished;
+use super::records::{Record, Scope, State, claim, enter, keep_posted, posted, settle};
+use super::space::Share;
+use super::{Shared, UPLOADS};
+use crate::budget::Charge;
+use crate::store::beside::beside;
+use crate::store::database::Writing;
+use crate::store::{
+    Arrival, FileError, NewFile, NewMessage, PendingFile, Published, Receipt, StoreError,
+};
+use crate::ticket::{Ticket, redeem_all};
+use crate::wire::{Answer, Digest, FileName, FileTag};
+use crossbeam_channel::bounded;
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Files that are published together.
+pub(super) struct Batch<'a> {
+    shared: &'a Arc<Shared>,
+    items: Vec<Item>,
+}
+
+/// One file of a batch.
+struct Item {
+    wanted: NewFile,
+    digest: Option<Digest>,
+    size: u64,
+    ticket: Ticket,
+    answer: fn(Result<Published, &FileError>) -> Answer,
+    charge: Option<Charge>,
+    scope: Option<Scope>,
+    course: Course,
+}
+
+/// What becomes of a file.
+enum Course {
+    /// It gets a name.
+    New {
+        incoming: Incoming,
+        record: Option<Record>,
+        /// Whether it has its name.
+        renamed: bool,
+    },
+    /// The same file is here already, under this name.
+    Same { name: FileName, held: Held },
+    /// It is done, or can't be.
+    Settled(Result<Published, FileError>),
+}
+
+/// What a duplicate gives back at its end.
+enum Held {
+    Incoming(Incoming),
+    Share(Share),
+}
+
+/// What the last commit tells of one file.
+#[derive(Default)]
+struct Committed {
+    post: Option<Receipt>,
+    already_owned: bool,
+}
+
+impl Item {
+    fn new(finished: Finished) -> Self {
+        let scope = finished.scope();
+        let Finished {
+            wanted,
+            incoming,
+            same,
+            digest,
+            size,
+            pending,
+        } = finished;
+        let PendingFile {
+            ticket,
+            answer,
+            charge,
+        } = pending;
+        let course = match (incoming, same) {
+            (Some(incoming), _) => Course::New {
+                incoming,
+                record: None,
+                renamed: false,
+            },
+            (None, Some((name, share))) => Course::Same {
+                name,
+                held: Held::Share(share),
+            },
+            (None, None) => Course::Settled(Err(StoreError::Fenced.into())),
+        };
+        Self {
+            wanted,
+            digest,
+            size,
+            ticket,
+            answer,
+            charge: Some(charge),
+            scope,
+            course,
+        }
+    }
+
+    /// Finds out whether the same file is here already.
+    fn recognize(&mut self, shared: &Arc<Shared>) -> Result<(), FileError> {
+        let (Course::New { .. } | Course::Same { .. }, Some(digest)) = (&self.course, self.digest)
+        else {
+            return Ok(());
+        };
+        let asked = &self.wanted.name;
+        let found = shared.same(asked, self.size, digest, self.wanted.reader())?;
+        let Some(record) = found else {
+            return match self.course {
+                // Removed since this began: its bytes were not kept.
+                Course::Same { .. } => Err(FileError::Conflict { offset: 0 }),
+                _ => Ok(()),
+            };
+        };
+        if self.wanted.durable && record.state == State::Hasty {
+            shared.settle_one(&record)?;
+        }
+        let gone = Course::Settled(Err(FileError::FencedOut));
+        let held = match std::mem::replace(&mut self.course, gone) {
+            Course::New { incoming, .. } => Held::Incoming(incoming),
+            Course::Same { held, .. } => held,
+            Course::Settled(_) => return Ok(()),
+        };
+        let name = record.name;
+        self.course = Course::Same { name, held };
+        Ok(())
+    }
+
+    /// Ends it without a name. What its store is to blame for may be tried again with what came.
+    fn fail(&mut self, error: FileError) {
+        self.course = Course::Settled(Err(error));
+    }
+
+    fn published(&self, name: FileName, duplicate: bool) -> Published {
+        Published {
+            name,
+            size: self.size,
+            digest: self.digest,
+            durable: self.wanted.durable,
+            duplicate,
+            room: self.wanted.room.clone(),
+            post: None,
+        }
+    }
+
+    /// Whether its record must be committed before anything else happens to it: because it is
+    /// durable, because without the record it would be seen by everybody, or because a resend
+    /// asks the record.
+    fn waits(&self) -> bool {
+        self.wanted.durable || self.scope.is_some() || self.wanted.reader().is_some()
+    }
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>, files: Vec<Finished>) -> Self {
+        let items = files.into_iter().map(Item::new).collect();
+        Self { shared, items }
+    }
+
+    /// Publishes all of it and answers.
+    pub(super) fn publish(mut self) {
+        self.check_fence();
+        self.recognize();
+        // Again only for those whose name was taken in the meantime.
+        loop {
+            self.name();
+            self.secure();
+            if !self.rename() {
+                break;
+            }
+        }
+        self.sync_folder();
+        self.commit();
+        self.tell();
+    }
+
+    fn check_fence(&mut self) {
+        for item in &mut self.items {
+            if item.wanted.durable
+                && let Err(error) = self.shared.check_fence()
+            {
+                item.fail(error.into());
+            }
+        }
+    }
+
+    /// Finds those that were posted before, and those that are here already.
+    fn recognize(&mut self) {
+        for item in &mut self.items {
+            if let Some(scope) = &item.scope {
+                match self.shared.database.read(|db| posted(db, scope)) {
+                    Ok(Some(first)) => item.course = Course::Settled(Ok(first)),
+                    Ok(None) => {}
+                    Err(error) => item.fail(error.into()),
+                }
+            }
+            if let Err(error) = item.recognize(self.shared) {
+                item.fail(error);
+            }
+        }
+    }
+
+    /// Finds a name for each new file that has none.
+    fn name(&mut self) {
+        let mut taken: HashSet<FileName> = HashSet::new();
+        for item in &mut self.items {
+            let Course::New {
+                incoming,
+                record: record @ None,
+                ..
+            } = &mut item.course
+            else {
+                continue;
+            };
+            let uploads = &self.shared.uploads;
+            let holds = |name: &FileName| Ok(taken.contains(name) || uploads.holds(name.as_str())?);
+            let asked = &item.wanted.name;
+            let found = match holds(asked) {
+                Ok(false) => Ok(asked.clone()),
+                Ok(true) => beside(asked, 1, holds).map(|(name, _)| name),
+                Err(error) => Err(error),
+            };
+            let made = found.and_then(|name| {
+                let mut made = self.shared.record(incoming, &item.wanted, name)?;
+                if let Some(digest) = item.digest {
+                    made.set_digest(digest);
+                }
+                Ok(made)
+            });
+            match made {
+                Ok(made) => {
+                    taken.insert(made.name.clone());
+                    *record = Some(made);
+                }
+                Err(error) => item.fail(error.into()),
+            }
+        }
+    }
+
+    /// Syncs the files and commits their records, at the same time.
+    fn secure(&mut self) {
+        let mut records = Vec::new();
+        let mut syncs = Vec::new();
+        for (place, item) in self.items.iter().enumerate() {
+            let Course::New {
+                incoming,
+                record: Some(record),
+                renamed: false,
+            } = &item.course
+            else {
+                continue;
+            };
+            if item.waits() {
+                records.push((record.clone(), item.wanted.owner.clone()));
+            }
+            if item.wanted.durable {
+                syncs.push((place, Arc::clone(incoming.file())));
+            }
+        }
+        if records.is_empty() {
+            return;
+        }
+        let (done, committed) = bounded(1);
+        self.shared.database.write(
+            move |db| {
+                for (record, owner) in &records {
+                    enter(db, record)?;
+                    claim(db, record.name.as_str(), owner.as_ref(), record.time)?;
+                }
+                Ok(())
+            },
+            move |result| {
+                let _ = done.send(result);
+            },
+        );
+        let synced = self.shared.sync_files(syncs);
+        let committed = committed.recv().unwrap_or(Err(StoreError::Fenced));
+        for (place, result) in synced {
+            if let Err(error) = result {
+                self.fail_named(place, error);
+            }
+        }
+        if let Err(error) = committed {
+            for place in 0..self.items.len() {
+                if self.items[place].waits() {
+                    self.fail_named(place, error.again());
+                }
+            }
+        }
+    }
+
+    /// Fails a new file that has no name yet, and takes back its record.
+    fn fail_named(&mut self, place: usize, error: StoreError) {
+        let item = &mut self.items[place];
+        if let Course::New {
+            record: Some(record),
+            renamed: false,
+            ..
+        } = &item.course
+        {
+            self.shared.forget_later(&record.name);
+            item.fail(error.into());
+        }
+    }
+
+    /// Gives each new file its name. Returns whether one was taken meanwhile, so that its file needs
+    /// another.
+    fn rename(&mut self) -> bool {
+        let mut again = false;
+        for item in &mut self.items {
+            let Course::New {
+                incoming,
+                record: Some(record),
+                renamed: renamed @ false,
+            } = &mut item.course
+            else {
+                continue;
+            };
+            let (from, name) = (incoming.name(), record.name.clone());
+            let (incoming, uploads) = (&self.shared.incoming, &self.shared.uploads);
+            match incoming.rename(from, uploads, name.as_str()) {
+                Ok(()) => *renamed = true,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    self.shared.forget_later(&name);
+                    if let Course::New { record, .. } = &mut item.course {
+                        *record = None;
+                    }
+                    again = true;
+                }
+                Err(error) => {
+                    self.shared.forget_later(&name);
+                    item.fail(error.into());
+                }
+            }
+        }
+        again
+    }
+
+    /// Makes the new names durable, or takes them away again.
+    fn sync_folder(&mut self) {
+        let is_new = |item: &Item| {
+            item.wanted.durable && matches!(item.course, Course::New { renamed: true, .. })
+        };
+        if !self.items.iter().any(is_new) {
+            return;
+        }
+        let Err(error) = self.shared.sync_folder(&self.shared.uploads) else {
+            return;
+        };
+        for item in &mut self.items {
+            if is_new(item) {
+                item.take_back(self.shared);
+                item.fail(error.again().into());
+            }
+        }
+    }
+
+    /// Commits what all of this has come to, with the posts to rooms.
+    fn commit(&mut self) {
+        let changes: Vec<Change> = self.items.iter_mut().filter_map(Item::change).collect();
+        if changes.is_empty() {
+            return;
+        }
+        let waits = self.items.iter().any(Item::waits);
+        let now = self.shared.clock.now();
+        let make = move |db: &mut Writing<'_>| {
+            let made = changes.into_iter().map(|change| change.make(db, now));
+            made.collect::<Result<Vec<_>, _>>()
+        };
+        let committed = if waits {
+            self.shared.commit(make)
+        } else {
+            // Nobody is told anything that would have to be true after a crash.
+            let places = self.items.iter().filter(|item| item.is_under_way());
+            let unknown = places.map(|_| Committed::default()).collect();
+            self.shared.commit_later(make);
+            Ok(unknown)
+        };
+        match committed {
+            Ok(made) => {
+                let items = self.items.iter_mut().filter(|item| item.is_under_way());
+                for (item, made) in items.zip(made) {
+                    item.settle(self.shared, made);
+                }
+            }
+            Err(error) => {
+                for item in self.items.iter_mut().filter(|item| item.is_under_way()) {
+                    // Nobody knows what a fenced database holds: then the next start ends it.
+                    if !matches!(error, StoreError::Fenced) {
+                        item.take_back(self.shared);
+                    }
+                    item.fail(error.again().into());
+                }
+            }
+        }
+    }
+
+    /// Answers, and tells the witness of what is new.
+    fn tell(self) {
+        let mut arrivals = Vec::new();
+        let mut answers = Vec::with_capacity(self.items.len());
+        for item in self.items {
+            let outcome = match item.course {
+                Course::Settled(outcome) => outcome,
+                // Nothing is left under way by a commit.
+                _ => Err(StoreError::Fenced.into()),
+            };
+            if let Ok(published) = &outcome
+                && !published.duplicate
+            {
+                arrivals.push(Arrival {
+                    name: published.name.clone(),
+                    size: published.size,
+                    owner: item.wanted.owner.clone(),
+                    personal: item.wanted.reader().is_some(),
+                });
+            }
+            let answer = match outcome {
+                Ok(published) => (item.answer)(Ok(published)),
+                Err(error) => (item.answer)(Err(&error)),
+            };
+            answers.push((item.ticket, answer));
+        }
+        redeem_all(answers);
+        if let Some(witness) = self.shared.witness.get()
+            && !arrivals.is_empty()
+        {
+            witness.published(&arrivals);
+        }
+    }
+}
+
+/// What is committed for one file.
+struct Change {
+    /// Its record, if it has not been entered yet.
+    enter: Option<Record>,
+    state: Option<State>,
+    published: Published,
+    wanted: NewFile,
+    scope: Option<Scope>,
+    charge: Option<Charge>,
+}
+
+impl Change {
+    fn make(self, db: &mut Writing<'_>, now: SystemTime) -> Result<Committed, StoreError> {
+        let Self {
+            wanted,
+            mut published,
+            ..
+        } = self;
+        let name = published.name.as_str();
+        if let Some(record) = &self.enter {
+            enter(db, record)?;
+        }
+        if let Some(state) = self.state {
+            settle(db, name, state)?;
+        }
+        let is_new_claim = claim(db, name, wanted.owner.as_ref(), now)?;
+        if let (Some(room), Some(charge)) = (&wanted.room, self.charge) {
+            published.post = Some(db.post(NewMessage {
+                room: room.clone(),
+                from: wanted.owner.clone(),
+                key: wanted.key.clone(),
+                text: String::new(),
+                file: Some(FileTag {
+                    name: published.name.clone(),
+                    size: published.size,
+                    digest: published.digest,
+                }),
+                charge,
+            })?);
+        }
+        if let Some(scope) = &self.scope {
+            keep_posted(db, scope, &published)?;
+        }
+        Ok(Committed {
+            post: published.post,
+            already_owned: published.duplicate && !is_new_claim,
+        })
+    }
+}
+
+impl Item {
+    /// Whether its last commit is still to come.
+    const fn is_under_way(&self) -> bool {
+        matches!(
+            self.course,
+            Course::New { renamed: true, .. } | Course::Same { .. }
+        )
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        let (name, duplicate, enter, state) = match &self.course {
+            Course::New {
+                record: Some(record),
+                renamed: true,
+                ..
+            } => {
+                let state = match record.state {
+                    State::Publishing => State::Published,
+                    state => state,
+                };
+                let enter = (!self.waits()).then(|| record.clone());
+                (record.name.clone(), false, enter, Some(state))
+            }
+            Course::Same { name, .. } => (name.clone(), true, None, None),
+            _ => return None,
+        };
+        Some(Change {
+            enter,
+            state,
+            published: self.published(name, duplicate),
+            wanted: self.wanted.clone(),
+            scope: self.scope.clone(),
+            charge: self.charge.take(),
+        })
+    }
+
+    /// Ends it well.
+    fn settle(&mut self, shared: &Shared, made: Committed) {
+        let gone = Course::Settled(Err(StoreError::Fenced.into()));
+        let (name, duplicate) = match std::mem::replace(&mut self.course, gone) {
+            Course::New {
+                incoming,
+                record: Some(record),
+                ..
+            } => {
+                incoming.published(false);
+                shared.listing.add(record.name.as_str());
+                (record.name, false)
+            }
+            Course::Same { name, held } => {
+                match held {
+                    Held::Incoming(incoming) => incoming.duplicate(made.already_owned),
+                    Held::Share(share) => share.keep(true, made.already_owned),
+                }
+                (name, true)
+            }
+            _ => return,
+        };
+        let mut published = self.published(name, duplicate);
+        if self.wanted.durable {
+            published.post = made.post;
+        }
+        self.course = Course::Settled(Ok(published));
+    }
+
+    /// Takes its name away again.
+    fn take_back(&self, shared: &Shared) {
+        let Course::New {
+            incoming,
+            record: Some(record),
+            renamed: true,
+        } = &self.course
+        else {
+            return;
+        };
+        let name = record.name.as_str();
+        let back = shared
+            .uploads
+            .rename(name, &shared.incoming, incoming.name());
+        if let Err(error) = back {
+            tracing::error!("{UPLOADS}/{name:?} was refused and can't be taken back: {error}");
+        }
+        shared.forget_later(&record.name);
+    }
+}
