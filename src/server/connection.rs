@@ -6,7 +6,7 @@ use super::outbox::Outbox;
 use super::peers::Seat;
 use super::replies::Replies;
 use super::shutdown::Guard;
-use super::source::Delivery;
+use super::source::Transfer;
 use super::wait::Wait;
 use crate::budget::{Budget, Charge};
 use crate::config::Limits;
@@ -181,7 +181,7 @@ pub(super) struct Inside {
     pub(super) owed: Option<Overlap>,
     pub(super) outbox: Outbox,
     /// The body that follows what is in the outbox. Nothing comes between.
-    pub(super) delivery: Option<Delivery>,
+    pub(super) transfer: Option<Transfer>,
     /// The rooms that it joined, and what is to be pushed.
     pub(super) reader: Reader,
     /// Whether it ever joined a room.
@@ -250,7 +250,7 @@ impl Inside {
             kept: budget.charge(),
             owed: None,
             outbox,
-            delivery: None,
+            transfer: None,
             reader: Reader::default(),
             has_joined: false,
             reads_later: false,

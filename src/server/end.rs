@@ -61,7 +61,7 @@ impl Turn<'_> {
             return Ok(None);
         }
         if self.phase == Phase::Cutting {
-            if inside.delivery.is_some() {
+            if inside.transfer.is_some() {
                 // Nothing can be said in the middle of a body; that it breaks off says enough.
                 let cut_off = &self.core.house.counters.cut_off;
                 cut_off.fetch_add(1, Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl Turn<'_> {
             && (inside.pending.is_empty() || inside.conversation.may_rest())
             && inside.asleep.is_empty()
             && inside.replies.is_empty()
-            && inside.delivery.is_none();
+            && inside.transfer.is_none();
         if !is_idle || inside.input != Input::Open {
             return Ok(None);
         }
@@ -176,7 +176,7 @@ impl Turn<'_> {
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
-        self.drop_delivery(inside);
+        self.drop_transfer(inside);
         tracing::debug!(peer = %inside.session.peer, "closed");
         inside.guards = None;
         inside.stream = None;

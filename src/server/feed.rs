@@ -224,6 +224,7 @@ impl Turn<'_> {
             self.say(inside, id, &answer);
             inside.replies.skip();
         } else {
+            inside.owed = Some(overlap);
             inside.replies.owe(id, Some(answer));
         }
     }

@@ -17,7 +17,7 @@ impl Turn<'_> {
     /// none or the socket takes no more: only then does the poller tell when there is room.
     pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
         loop {
-            if inside.delivery.is_none() {
+            if inside.transfer.is_none() {
                 self.collect(inside);
                 self.push(inside);
                 if inside.outbox.is_empty() {
@@ -26,7 +26,7 @@ impl Turn<'_> {
             }
             if inside.is_muted {
                 inside.outbox.clear();
-                self.drop_delivery(inside);
+                self.drop_transfer(inside);
                 continue;
             }
             match self.transmit(inside) {
@@ -56,7 +56,7 @@ impl Turn<'_> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
-        Ok(inside.outbox.is_empty() && self.deliver(inside)?)
+        Ok(inside.outbox.is_empty() && self.go_on(inside)?)
     }
 
     /// Moves answers that may leave to the outbox, as long as it has room.
@@ -111,7 +111,7 @@ impl Inside {
             && self.last_word.is_none()
             && !self.owes_goodbye
             && self.replies.is_silent()
-            && self.delivery.is_none()
+            && self.transfer.is_none()
             && self.reader.is_idle()
     }
 
@@ -124,7 +124,7 @@ impl Inside {
         } else {
             limits.max_outbox
         };
-        self.delivery.is_some()
+        self.transfer.is_some()
             || self.outbox.len() >= most
             || self.replies.len() + self.asleep.len() >= self.window
     }

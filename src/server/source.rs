@@ -22,7 +22,7 @@ const SMALL: u64 = 64 << 10;
 const SHRUNK: &str = "a file shrank while it was sent";
 
 /// A body whose header has been said.
-pub(super) struct Delivery {
+pub(super) struct Transfer {
     source: Box<dyn Source>,
     /// Where in the body the next byte stands.
     at: u64,
@@ -34,7 +34,7 @@ pub(super) struct Delivery {
     by_kernel: bool,
 }
 
-impl Delivery {
+impl Transfer {
     fn new(source: Box<dyn Source>) -> Self {
         Self {
             at: 0,
@@ -117,7 +117,7 @@ impl Turn<'_> {
         reply: &Reply,
         source: Box<dyn Source>,
     ) -> Result<(), Refusal> {
-        if !inside.replies.is_empty() {
+        if !inside.replies.is_empty() || inside.reader.is_open() {
             tracing::error!("a handler that overlaps answered with a source");
             return Err(Refusal::internal());
         }
@@ -127,17 +127,17 @@ impl Turn<'_> {
         if !inside.conversation.answer_header(id, reply, bytes, out) || bytes == 0 {
             return Ok(());
         }
-        let mut delivery = Delivery::new(source);
+        let mut transfer = Transfer::new(source);
         if bytes > SMALL {
-            inside.delivery = Some(delivery);
+            inside.transfer = Some(transfer);
             return Ok(());
         }
-        while delivery.left > 0 {
-            if delivery.piece == 0 {
+        while transfer.left > 0 {
+            if transfer.piece == 0 {
                 let out = inside.outbox.end();
-                delivery.piece = inside.conversation.open_piece(delivery.left, out);
+                transfer.piece = inside.conversation.open_piece(transfer.left, out);
             }
-            if delivery.read(SMALL, &mut inside.outbox).is_err() {
+            if transfer.read(SMALL, &mut inside.outbox).is_err() {
                 // Nothing of it has left yet.
                 inside.outbox.end().truncate(start);
                 return Err(Refusal::internal());
@@ -148,30 +148,30 @@ impl Turn<'_> {
 
     /// Goes on with the body under way, if there is one, behind an empty outbox. `false` if it
     /// must wait: for the peer, for a permit, or for the next turn.
-    pub(super) fn deliver(&mut self, inside: &mut Inside) -> io::Result<bool> {
+    pub(super) fn go_on(&mut self, inside: &mut Inside) -> io::Result<bool> {
         loop {
-            let Some(delivery) = &mut inside.delivery else {
+            let Some(transfer) = &mut inside.transfer else {
                 return Ok(true);
             };
-            if delivery.left == 0 {
-                self.end_delivery(inside)?;
+            if transfer.left == 0 {
+                self.end_transfer(inside)?;
                 return Ok(true);
             }
-            if delivery.piece == 0 {
+            if transfer.piece == 0 {
                 let out = inside.outbox.end();
-                delivery.piece = inside.conversation.open_piece(delivery.left, out);
+                transfer.piece = inside.conversation.open_piece(transfer.left, out);
                 return Ok(true);
             }
             if self.source_left == 0 || !self.enter(inside, Cost::Blocking) {
                 return Ok(false);
             }
-            let (Some(delivery), Some(stream)) = (&mut inside.delivery, &inside.stream) else {
+            let (Some(transfer), Some(stream)) = (&mut inside.transfer, &inside.stream) else {
                 return Ok(false);
             };
-            if delivery.at == 0 && delivery.by_kernel {
+            if transfer.at == 0 && transfer.by_kernel {
                 stream.set_nonblocking(true)?;
             }
-            match delivery.send(self.source_left, stream, &mut inside.outbox) {
+            match transfer.send(self.source_left, stream, &mut inside.outbox) {
                 Ok(sent) => {
                     self.source_left -= sent;
                     inside.progress += 1;
@@ -185,8 +185,8 @@ impl Turn<'_> {
         }
     }
 
-    fn end_delivery(&mut self, inside: &mut Inside) -> io::Result<()> {
-        self.drop_delivery(inside);
+    fn end_transfer(&mut self, inside: &mut Inside) -> io::Result<()> {
+        self.drop_transfer(inside);
         match &inside.stream {
             Some(stream) => stream.set_nonblocking(false),
             None => Ok(()),
@@ -194,11 +194,11 @@ impl Turn<'_> {
     }
 
     /// Forgets the body under way.
-    pub(super) fn drop_delivery(&mut self, inside: &mut Inside) {
-        if inside.delivery.is_some() {
+    pub(super) fn drop_transfer(&mut self, inside: &mut Inside) {
+        if inside.transfer.is_some() {
             // The last hold on a file that was removed meanwhile may be let go here.
             self.worker.give_way();
-            inside.delivery = None;
+            inside.transfer = None;
         }
     }
 }
@@ -241,7 +241,7 @@ mod tests {
         (listener.accept().unwrap().0, peer)
     }
 
-    fn delivery(content: &[u8], begin: u64, by_kernel: bool) -> (Delivery, File) {
+    fn transfer(content: &[u8], begin: u64, by_kernel: bool) -> (Transfer, File) {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         let part = Part {
@@ -250,9 +250,9 @@ mod tests {
             bytes: content.len() as u64 - begin,
             by_kernel,
         };
-        let mut delivery = Delivery::new(Box::new(part));
-        delivery.piece = delivery.left;
-        (delivery, file)
+        let mut transfer = Transfer::new(Box::new(part));
+        transfer.piece = transfer.left;
+        (transfer, file)
     }
 
     #[test]
@@ -261,12 +261,12 @@ mod tests {
         for by_kernel in [true, false] {
             let (stream, mut peer) = sockets();
             stream.set_nonblocking(true).unwrap();
-            let (mut delivery, _file) = delivery(&content, 5, by_kernel);
+            let (mut transfer, _file) = transfer(&content, 5, by_kernel);
             let mut outbox = Outbox::new(Budget::new(1 << 20).charge());
             let (mut received, mut waits) = (Vec::new(), 0);
-            while delivery.left > 0 || !outbox.is_empty() {
+            while transfer.left > 0 || !outbox.is_empty() {
                 let sent = if outbox.is_empty() {
-                    delivery.send(TURN_SOURCE, &stream, &mut outbox).map(drop)
+                    transfer.send(TURN_SOURCE, &stream, &mut outbox).map(drop)
                 } else {
                     outbox.flush(&stream).map(drop)
                 };
@@ -293,11 +293,11 @@ mod tests {
         for by_kernel in [true, false] {
             let (stream, _peer) = sockets();
             stream.set_nonblocking(true).unwrap();
-            let (mut delivery, file) = delivery(&[1; 100], 0, by_kernel);
+            let (mut transfer, file) = transfer(&[1; 100], 0, by_kernel);
             file.set_len(60).unwrap();
             let mut outbox = Outbox::new(Budget::new(1 << 20).charge());
-            assert_eq!(delivery.send(100, &stream, &mut outbox).unwrap(), 60);
-            let broken = delivery.send(100, &stream, &mut outbox).unwrap_err();
+            assert_eq!(transfer.send(100, &stream, &mut outbox).unwrap(), 60);
+            let broken = transfer.send(100, &stream, &mut outbox).unwrap_err();
             assert_eq!(broken.to_string(), SHRUNK);
         }
     }

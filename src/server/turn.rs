@@ -171,7 +171,7 @@ impl<'a> Turn<'a> {
             scratch.copy_within(*filled - left..*filled, 0);
             *filled = left;
             self.send(inside)?;
-            if inside.delivery.is_some() && self.source_left == 0 {
+            if inside.transfer.is_some() && self.source_left == 0 {
                 return Ok(Verdict::Again);
             }
             if inside.concludes {
@@ -311,7 +311,7 @@ impl<'a> Turn<'a> {
             poller.add(stream, key)?;
             inside.is_registered = true;
         }
-        let has_output = !inside.outbox.is_empty() || inside.delivery.is_some();
+        let has_output = !inside.outbox.is_empty() || inside.transfer.is_some();
         if !inside.watches_output && has_output {
             poller.watch_output(stream, key)?;
             inside.watches_output = true;

@@ -41,7 +41,7 @@ pub(super) enum Expired {
 impl Inside {
     /// What the peer should do now, if anything.
     fn duty(&self) -> Option<Duty> {
-        if !self.outbox.is_empty() || (self.delivery.is_some() && !self.waits_for_permit) {
+        if !self.outbox.is_empty() || (self.transfer.is_some() && !self.waits_for_permit) {
             return Some(Duty::Read);
         }
         // While requests wait for the server itself nothing is expected of the peer.
