@@ -44,18 +44,19 @@ impl Outbox {
         &mut self.bytes
     }
 
-    /// Sends what the socket takes. `true` if any of it left.
+    /// Sends what the socket takes. `true` if any of it left. `more` says that something else is
+    /// sent right behind it.
     ///
     /// # Errors
     ///
     /// `WouldBlock` if something is left, or what is wrong with the connection.
-    pub(super) fn flush(&mut self, stream: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, stream: &TcpStream, more: bool) -> io::Result<bool> {
         let before = self.sent;
         let result = loop {
             if self.sent == self.bytes.len() {
                 break Ok(());
             }
-            match socket::send(stream, &self.bytes[self.sent..]) {
+            match socket::send(stream, &self.bytes[self.sent..], more) {
                 Ok(sent) => self.sent += sent,
                 Err(error) => break Err(error),
             }

@@ -3,6 +3,7 @@
 
 use super::connection::Inside;
 use super::end::RETRY_AFTER_MS;
+use super::source::Transfer;
 use super::turn::Turn;
 use crate::handler::House;
 use crate::wire::{Answer, Id};
@@ -51,7 +52,8 @@ impl Turn<'_> {
             return Ok(false);
         };
         inside.was_told = true;
-        match inside.outbox.flush(stream) {
+        let more = inside.transfer.as_ref().is_some_and(Transfer::goes_on);
+        match inside.outbox.flush(stream, more) {
             Ok(progress) => inside.progress += u64::from(progress),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

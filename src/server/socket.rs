@@ -23,14 +23,17 @@ pub(super) fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize
     }
 }
 
-/// Writes as much of `bytes` as the socket takes.
+/// Writes as much of `bytes` as the socket takes. With `more` to follow at once, the kernel may let
+/// the last of it wait for that, so that a header and its body need not be two segments.
 ///
 /// # Errors
 ///
 /// `WouldBlock` when it takes nothing, or what is wrong with the connection.
-pub(super) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+pub(super) fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<usize> {
+    let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    flags.set(SendFlags::MORE, more);
     loop {
-        match rustix::net::send(stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match rustix::net::send(stream, bytes, flags) {
             Ok(sent) => return Ok(sent),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),

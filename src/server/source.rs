@@ -15,9 +15,12 @@ use std::net::TcpStream;
 /// Bytes of a source that are sent in one turn before others get theirs.
 pub(super) const TURN_SOURCE: u64 = 1 << 20;
 
-/// A body of at most so many bytes is read at once and leaves together with its header; what is read
-/// of a longer one that the kernel can't send by itself is read in such pieces.
-const SMALL: u64 = 64 << 10;
+/// A body of at most so many bytes is read at once and leaves together with its header: up to here
+/// that costs no more than a call of its own to have the kernel send it.
+const SMALL: u64 = 16 << 10;
+
+/// Bytes that are read at once of what the kernel can't send by itself.
+const READ: u64 = 64 << 10;
 
 const SHRUNK: &str = "a file shrank while it was sent";
 
@@ -45,6 +48,11 @@ impl Transfer {
         }
     }
 
+    /// Whether the kernel sends what comes behind the outbox.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.by_kernel && self.left > 0
+    }
+
     fn advance(&mut self, bytes: u64) {
         self.at += bytes;
         self.left -= bytes;
@@ -53,8 +61,8 @@ impl Transfer {
 
     /// Reads the next bytes of the piece, at most `most`, into `outbox`.
     fn read(&mut self, most: u64, outbox: &mut Outbox) -> io::Result<u64> {
-        // Fits: it is at most SMALL.
-        let most = most.min(self.piece).min(SMALL) as usize;
+        // Fits: it is at most READ.
+        let most = most.min(self.piece).min(READ) as usize;
         let out = outbox.end();
         let start = out.len();
         out.resize(start + most, 0);
@@ -268,7 +276,7 @@ mod tests {
                 let sent = if outbox.is_empty() {
                     transfer.send(TURN_SOURCE, &stream, &mut outbox).map(drop)
                 } else {
-                    outbox.flush(&stream).map(drop)
+                    outbox.flush(&stream, false).map(drop)
                 };
                 if let Err(error) = sent {
                     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

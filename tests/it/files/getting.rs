@@ -47,7 +47,7 @@ fn a_file_is_had_from_any_byte_on() {
 #[test]
 fn bodies_and_answers_keep_their_order_whatever_their_lengths() {
     let served = Served::start(|_| {});
-    let sizes = [0, 1, 65_536, 65_537, 1 << 20, (2 << 20) + 1, 10];
+    let sizes = [0, 1, 16_384, 16_385, 1 << 20, (2 << 20) + 1, 10];
     for (number, size) in (0..).zip(sizes) {
         let bytes = content::bytes(number, size);
         fs::write(placed(&served, &number.to_string()), bytes).unwrap();
