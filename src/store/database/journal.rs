@@ -7,6 +7,7 @@ use super::connection;
 use super::fault::{Failure, Fault};
 use super::fence::Fence;
 use super::readers::Readers;
+use super::space;
 use super::writing::{Counters, Writing, find};
 use crate::store::ledger::to_millis;
 use crate::store::search::Index;
@@ -87,6 +88,8 @@ impl Journal {
     pub(super) fn serve(mut self, jobs: &Receiver<Job>) {
         while catch_unwind(AssertUnwindSafe(|| self.run(jobs))).is_err() {
             self.fence.raise("the journal thread panicked");
+            // With whatever it left half done.
+            self.connection = None;
         }
         // Posts that raced with the close.
         self.refuse(jobs.try_iter().collect(), Vec::new(), &StoreError::Fenced);
@@ -209,7 +212,12 @@ impl Journal {
         // Closing it ends what is left of the transaction.
         self.connection = None;
         let Failure { fault, text } = failure;
-        if *fault == Fault::NoSpace {
+        let is_full = match fault {
+            Fault::NoSpace => true,
+            Fault::Damage => false,
+            Fault::Broken => space::is_lacking(&self.home),
+        };
+        if is_full {
             if self.refused == 0 {
                 tracing::warn!("{text}: messages are refused until there is space");
             }

@@ -1,7 +1,7 @@
 //! The lasting engine of [`Messages`]: one SQLite file, one thread that writes it, and one sync for
 //! all that waits. Other stores keep their records in the same file and the same commits.
 //!
-//! What the file looks like is in `schema` and `row`, what a start does in `opening`, the thread in
+//! What the file looks like is in `schema` and `row`, what a start does in `opening` and `import`, the thread in
 //! `journal` with `writing` and `change`, carrying the WAL over in `checkpoint`, and reading in
 //! `readers`, `pages`, `rooms` and `substring`; `committed` is for the index of the search.
 
@@ -10,7 +10,10 @@ mod checkpoint;
 mod committed;
 mod connection;
 mod fault;
+#[cfg(test)]
+mod faults;
 mod fence;
+mod import;
 mod journal;
 mod opening;
 mod pages;
@@ -18,6 +21,7 @@ mod readers;
 mod rooms;
 mod row;
 mod schema;
+mod space;
 mod substring;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 
 use super::schema::{self, NAME};
 use super::writing::Counters;
-use super::{checkpoint, connection};
+use super::{checkpoint, connection, import};
 use crate::store::StoreError;
 use crate::store::directory::{Access, Directory};
 use crate::time::Random;
@@ -31,13 +31,15 @@ pub(super) fn open(home: &Path, random: &Random) -> Result<Opened, StoreError> {
         folder.sync()?;
     }
     let mut connection = connection::writer(home)?;
-    let id = schema::migrate(&mut connection, random)?;
+    schema::migrate(&mut connection, random)?;
+    let notes = import::import(&folder, &mut connection)?;
     checkpoint::whole(&connection)?;
     folder.sync()?;
     let counters = Counters::load(&connection, false)?;
+    let id = schema::store_id(&connection)?;
     Ok(Opened {
         id,
-        notes: Vec::new(),
+        notes,
         connection,
         counters,
     })

@@ -106,12 +106,12 @@ CREATE TABLE file_key (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Brings the file up to date, and makes what it is made of if it is new. Returns the store's id.
+/// Brings the file up to date, and makes what it is made of if it is new.
 ///
 /// # Errors
 ///
 /// [`SchemaError`]; nothing is then changed.
-pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<String, SchemaError> {
+pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<(), SchemaError> {
     let version: i64 = number(connection, "user_version")?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
     let application: i32 = number(connection, "application_id")?;
@@ -131,15 +131,28 @@ pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<St
         }
         if is_new {
             let id = random.hex(ID_BYTES);
-            change.execute("INSERT INTO meta VALUES ('store', ?1)", [id])?;
+            set_store_id(&change, &id)?;
             change.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
         let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         change.pragma_update(None, "user_version", version)?;
         change.commit()?;
     }
-    let id = meta(connection, "store")?;
-    id.ok_or(SchemaError::Foreign)
+    Ok(())
+}
+
+/// Gives the store the id of another that it takes the place of.
+pub(super) fn set_store_id(connection: &Connection, id: &str) -> rusqlite::Result<()> {
+    set_meta(connection, "store", id)
+}
+
+/// The store's id.
+///
+/// # Errors
+///
+/// [`SchemaError`], also if there is none.
+pub(super) fn store_id(connection: &Connection) -> Result<String, SchemaError> {
+    meta(connection, "store")?.ok_or(SchemaError::Foreign)
 }
 
 /// What `meta` holds under `name`.
@@ -215,10 +228,13 @@ mod tests {
     #[test]
     fn a_new_file_gets_an_id_that_stays() {
         let mut connection = open();
-        let id = migrate(&mut connection, &Random::seeded(1)).unwrap();
-        assert_eq!(id.len(), 2 * ID_BYTES);
-        let again = migrate(&mut connection, &Random::seeded(2)).unwrap();
-        assert_eq!(again, id);
+        let mut id = |seed| {
+            migrate(&mut connection, &Random::seeded(seed)).unwrap();
+            store_id(&connection).unwrap()
+        };
+        let first = id(1);
+        assert_eq!(first.len(), 2 * ID_BYTES);
+        assert_eq!(id(2), first);
     }
 
     #[test]
