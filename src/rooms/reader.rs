@@ -15,7 +15,7 @@ const PAGE: usize = 100;
 const PAGE_BYTES: usize = 64 << 10;
 
 /// What one connection has joined and not been sent yet. It belongs to the connection's owner, who
-/// calls [`leave_all`](Self::leave_all) before it goes.
+/// calls [`close`](Self::close) before it goes.
 #[derive(Debug, Default)]
 pub struct Reader {
     /// `None` until the first join.
@@ -137,13 +137,13 @@ impl Reader {
         }
     }
 
-    /// Forgets also a push of which a part has left.
+    /// Leaves every room, and forgets also a push of which a part has left.
     pub fn close(&mut self, rooms: &Rooms) {
         self.leave_all(rooms);
-        self.open = None;
+        *self = Self::default();
     }
 
-    /// Whether it ever joined a room.
+    /// Whether it has joined a room since it was made or closed.
     #[must_use]
     pub fn has_joined(&self) -> bool {
         self.mail.is_some()

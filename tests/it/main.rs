@@ -27,6 +27,7 @@ mod leaving;
 mod outside;
 mod readme;
 mod regression;
+mod rooms;
 mod support;
 mod tables;
 mod talk;
