@@ -22,7 +22,9 @@ type Pause = Box<dyn FnMut(Duration) + Send>;
 /// Posts messages over connections that come and go.
 ///
 /// A connection that breaks off, or a server that refuses because it is going away, is followed by
-/// another one for as long as the patience lasts. Receipts come in the order of the messages.
+/// another one for as long as the patience lasts. Receipts come in the order of the messages. After
+/// an error that ended the connection nothing is known of those that have none, and they are
+/// forgotten.
 pub struct Poster {
     connect: Connect,
     pause: Pause,
@@ -205,9 +207,22 @@ impl Poster {
                     true => {}
                     false => self.resume(error)?,
                 },
-                done => return done,
+                Err(error) => {
+                    if !client.is_open() {
+                        self.forget();
+                    }
+                    return Err(error);
+                }
+                Ok(()) => return Ok(()),
             }
         }
+    }
+
+    /// Nobody will say any more what became of the messages without a receipt.
+    fn forget(&mut self) {
+        self.client = None;
+        self.held.clear();
+        self.held_bytes = 0;
     }
 
     /// Takes the answers that came. Whether the server turned out to be going away, and another
@@ -264,9 +279,13 @@ impl Poster {
                     return Ok(());
                 }
                 Err(again) if again.is_passing() => {}
-                Err(again) => return Err(again),
+                Err(again) => {
+                    self.forget();
+                    return Err(again);
+                }
             }
         }
+        self.forget();
         Err(error)
     }
 

@@ -1,6 +1,8 @@
 //! `gatepost chat`: a prompt that takes the socket course's own input.
 
+mod arrivals;
 mod line;
+mod own;
 mod prompt;
 
 use super::exit::{Exit, Failure};
@@ -8,43 +10,61 @@ use super::output::Output;
 use super::parcel::Parcel;
 use super::say::receipt_as_line;
 use super::send::{rename, stored_as_line};
-use super::server::Server;
+use super::server::{Server, explain};
+use super::tail::room;
 use super::terminal::complain;
 use super::wording::{counted, was};
-use crate::client::{Client, Error, Post};
-use crate::time::Random;
+use crate::client::{Client, Error, Post, Poster};
+use crate::wire::RoomName;
+use arrivals::Arrivals;
 use line::Line;
+use own::Own;
 use prompt::Prompt;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Talk to a server line by line
 ///
 /// `msg|TEXT` or just TEXT posts a message, `file|PATH` sends a file, `bot|TEXT` asks the bot,
-/// `Q` leaves. Lines that are not typed at a terminal end with the exit code of the first that
-/// failed.
+/// `Q` leaves. At a terminal the room's last ten messages are shown first, and what others say is
+/// shown above the prompt as it comes. Lines that are not typed at a terminal end with the exit
+/// code of the first that failed.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The room [default: lobby]
-    #[arg(long, value_name = "ROOM")]
-    room: Option<String>,
+    #[arg(value_parser = room)]
+    room: Option<RoomName>,
+    /// The room, as `say` names it
+    #[arg(long = "room", value_name = "ROOM", value_parser = room, conflicts_with = "room", hide = true)]
+    named: Option<RoomName>,
     #[command(flatten)]
     server: Server,
 }
 
+/// How long a server that was there and is away is waited for before a line fails. Somebody sits
+/// at the prompt.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: Args) -> Result<(), Failure> {
+    let login = args.server.login()?;
     let mut chat = Chat {
-        login: args.server.login()?,
-        client: None,
-        server: args.server,
-        room: args.room,
-        random: Random::system(),
+        poster: args.server.poster(login.clone(), PATIENCE),
+        own: Arc::new(Own::of(login.as_ref().map(|(user, _)| user.as_str()))),
+        room: args.room.or(args.named),
     };
     let mut output = Output::stdout();
     // A server that isn't there is said before the first line is typed.
     chat.client()?;
     let mut prompt = Prompt::new()?;
-    if prompt.is_person() {
-        output.line(chat.welcome())?;
+    if let Some(printer) = prompt.printer() {
+        let room = chat.room.get_or_insert_with(RoomName::lobby).clone();
+        output.line(welcome(&args.server, &room))?;
+        match Arrivals::start(&args.server, login, room, &mut output) {
+            Ok(arrivals) => arrivals.show(Arc::clone(&chat.own), printer)?,
+            // One can talk without hearing.
+            Err(failure) => complain(failure.about("what others say is not shown")),
+        }
     }
     let (mut lines, mut failures) = (0, Vec::new());
     while let Some(line) = prompt.next()? {
@@ -65,7 +85,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         }
     }
     prompt.save();
-    chat.leave();
+    // All that was asked is answered: how the goodbye goes changes nothing.
+    let _ = chat.poster.close();
     // A person has seen what failed; a program only sees how it ends.
     match failures.first() {
         Some(first) if !prompt.is_person() => Err(failed(*first, failures.len() as u64, lines)),
@@ -78,69 +99,56 @@ fn failed(first: Exit, failures: u64, lines: u64) -> Failure {
     Failure::new(first, format!("{failures} of {lines} {were} not done"))
 }
 
+/// Where one is, and what can be typed.
+fn welcome(server: &Server, room: &RoomName) -> String {
+    let address = &server.target.address;
+    format!(
+        "gatepost at {address}, room {room}. Text posts; file|PATH, bot|TEXT; Q or Ctrl-D leaves."
+    )
+}
+
 struct Chat {
-    server: Server,
-    login: Option<(String, String)>,
-    client: Option<Client>,
-    room: Option<String>,
-    random: Random,
+    poster: Poster,
+    own: Arc<Own>,
+    /// Where messages go; `None` leaves it to the server.
+    room: Option<RoomName>,
 }
 
 impl Chat {
-    /// Where one is, and what can be typed.
-    fn welcome(&self) -> String {
-        let room = self.room.as_deref().unwrap_or("lobby");
-        format!(
-            "gatepost at {}, room {room}. Text posts; file|PATH, bot|TEXT; Q or Ctrl-D leaves.",
-            self.server.target.address
-        )
-    }
-
-    /// The connection, made anew when the last one broke. What the server did since the last line
-    /// shows only now.
+    /// The connection, made anew when the last one broke.
     fn client(&mut self) -> Result<&mut Client, Failure> {
-        if let Some(client) = &mut self.client {
-            let _ = client.glance();
-        }
-        let client = match self.client.take() {
-            Some(client) if client.is_open() => client,
-            _ => self.server.connect_with(self.login.as_ref())?,
-        };
-        Ok(self.client.insert(client))
+        self.poster.client().map_err(explain)
     }
 
     fn answer(&mut self, asked: &Line<'_>) -> Result<String, Failure> {
         match asked {
             Line::Nothing | Line::Leave => Ok(String::new()),
-            Line::Say(text) => {
-                let post = Post {
-                    room: self.room.clone(),
-                    // Makes it safe to say it again.
-                    key: Some(self.random.hex(16)),
-                    ..Post::default()
-                };
-                let mut receipt = self.ask(|client| client.say(text, &post))?;
-                // That the first of two tries got through is nothing that anybody asked for.
-                receipt.duplicate = false;
-                Ok(receipt_as_line(&receipt))
-            }
+            Line::Say(text) => self.say(text),
             Line::Bot(text) => self.ask(|client| client.bot(None, text)),
             Line::File(path) => self.send(path),
         }
     }
 
+    fn say(&mut self, text: &str) -> Result<String, Failure> {
+        self.client()?;
+        let post = Post {
+            room: self.room.clone().map(RoomName::into_string),
+            ..Post::default()
+        };
+        let saying = self.own.begin();
+        let receipt = self.poster.say(text, &post).map_err(unknown)?;
+        if let Some(seq) = receipt.seq {
+            saying.is(seq);
+        }
+        Ok(receipt_as_line(&receipt))
+    }
+
     /// Asks, and once more when the connection broke before the answer.
     fn ask<T>(&mut self, ask: impl Fn(&mut Client) -> Result<T, Error>) -> Result<T, Failure> {
-        let unknown = |failure: Failure| {
-            failure.about("the connection broke, and this line may or may not be taken")
-        };
         match ask(self.client()?) {
-            Err(error) if error.is_broken_off() => {}
-            Err(error @ Error::TimedOut(_)) => return Err(unknown(error.into())),
-            answer => return Ok(answer?),
+            Err(error) if error.is_broken_off() => ask(self.client()?).map_err(unknown),
+            answer => answer.map_err(unknown),
         }
-        let client = self.client().map_err(unknown)?;
-        ask(client).map_err(|error| unknown(error.into()))
     }
 
     fn send(&mut self, path: &Path) -> Result<String, Failure> {
@@ -162,12 +170,15 @@ impl Chat {
         }
         Ok(stored_as_line(&stored))
     }
+}
 
-    /// Says goodbye. All that was asked is answered: how that goes changes nothing.
-    fn leave(&mut self) {
-        if let Some(client) = self.client.take().filter(Client::is_open) {
-            let _ = client.close();
-        }
+/// Why a line failed, which may have been taken all the same.
+fn unknown(error: Error) -> Failure {
+    let is_unknown = error.is_broken_off() || matches!(error, Error::TimedOut(_));
+    let failure = Failure::from(error);
+    match is_unknown {
+        true => failure.about("the connection broke, and this line may or may not be taken"),
+        false => failure,
     }
 }
 

@@ -4,7 +4,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::terminal::complain;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
-use rustyline::{Config, Editor};
+use rustyline::{Config, Editor, ExternalPrinter};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;
@@ -37,6 +37,15 @@ impl Prompt {
     /// Whether a person types.
     pub(super) const fn is_person(&self) -> bool {
         self.is_person
+    }
+
+    /// Who can write above the line that is being typed, without breaking it; `None` where no
+    /// person sees it.
+    pub(super) fn printer(&mut self) -> Option<impl ExternalPrinter + Send + use<>> {
+        match self.is_person {
+            true => self.editor.create_external_printer().ok(),
+            false => None,
+        }
     }
 
     /// The next line; `None` when there are no more, or after Ctrl-C twice in a row. Once, it

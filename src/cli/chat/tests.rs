@@ -19,12 +19,11 @@ fn chat<T: Send + 'static>(
     let address = listener.local_addr().unwrap().to_string();
     let thread = std::thread::spawn(move || script(&listener));
     let args: Args = typed(&["--server", &address, "--timeout", "20s"]).unwrap();
+    let poster = args.server.poster(None, PATIENCE).with_pause(drop);
     let chat = Chat {
-        login: None,
-        client: None,
-        server: args.server,
+        poster,
+        own: Arc::new(Own::of(None)),
         room: args.room,
-        random: Random::seeded(1),
     };
     (chat, thread)
 }
