@@ -25,7 +25,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let mut output = Output::stdout();
     if args.json {
         for room in &rooms {
-            output.json(&room.to_json())?;
+            output.json(room)?;
         }
     } else {
         for line in table(&rooms) {

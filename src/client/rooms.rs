@@ -4,7 +4,8 @@
 use super::pushes::Push;
 use super::{Client, Error, Reply};
 use crate::wire::{Header, Message, RoomName};
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The most messages or rooms that a server gives in one page.
@@ -275,11 +276,16 @@ impl Room {
             members: object.get("members").and_then(Value::as_u64).unwrap_or(0),
         })
     }
+}
 
-    /// The room as the server listed it.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        json!({ "room": self.name.as_str(), "head": self.head, "members": self.members })
+/// The object in the server's list.
+impl Serialize for Room {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("room", self.name.as_str())?;
+        map.serialize_entry("head", &self.head)?;
+        map.serialize_entry("members", &self.members)?;
+        map.end()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
 //! those of peers that mean no good, `regression` bugs that were found once, `files` is what becomes
-//! of files, `outside` the clients that are not ours, `talk` our clients of servers that are not,
-//! `classic` the course's conversations. `layers` and `tables` hold the source and the documents to
-//! what they claim; `support` is what the others stand on.
+//! of files, `follow` our clients of rooms while connections break, `outside` the clients that are
+//! not ours, `talk` our clients of servers that are not, `classic` the course's conversations.
+//! `layers` and `tables` hold the source and the documents to what they claim; `support` is what the
+//! others stand on.
 //!
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
 //! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
@@ -20,6 +21,7 @@ mod crowd;
 mod drain;
 mod exits;
 mod files;
+mod follow;
 mod golden;
 mod hostile;
 mod layers;

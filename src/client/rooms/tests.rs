@@ -3,6 +3,7 @@
 use super::*;
 use crate::client::fake::{PATIENCE, Peer, message, serve};
 use crate::wire::Reply as Wire;
+use serde_json::json;
 use std::time::UNIX_EPOCH;
 
 fn lobby() -> RoomName {
@@ -159,6 +160,8 @@ fn rooms_are_listed_to_the_end() {
     let names: Vec<_> = rooms.iter().map(|room| room.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
     assert_eq!((rooms[0].head, rooms[0].members), (7, 2));
+    let listed = serde_json::to_string(&rooms[0]).unwrap();
+    assert_eq!(listed, r#"{"room":"a","head":7,"members":2}"#);
     server.join().unwrap();
 }
 
