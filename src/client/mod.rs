@@ -43,8 +43,8 @@ pub use answers::{Answer, Greeting, Receipt, Reply, Stored, Welcome};
 pub use asking::{Ack, Client, Post, WINDOW};
 pub use error::{Error, Refused};
 pub use files::{
-    Courier, Digester, Fetched, Held, Landing, Listed, News, Offered, PAGE, Pace, Page as FilePage,
-    Parcel, Source, Taker, Terms, digest_of,
+    Courier, Digester, Fetched, Held, Landing, Listed, Listing, News, Offered, Pace, Sending,
+    Source, Taker, Terms, digest_of,
 };
 pub use poster::Poster;
 pub use pushes::Push;

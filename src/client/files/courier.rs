@@ -2,11 +2,12 @@
 //! is left to [`super::send`] and [`super::fetch`].
 
 use super::pace::Pace;
-use super::waits::Waits;
-use crate::client::{Client, Error, Progress, Refused, Stop};
+use crate::client::waits::Waits;
+use crate::client::{Client, Error, Progress, Stop};
+use crate::time::Random;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How files are carried.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Terms {
     pub pace: Option<Arc<Pace>>,
     /// Ends every wait.
     pub stop: Stop,
+    /// What spreads the waits of many.
+    pub random: Random,
 }
 
 impl Default for Terms {
@@ -25,6 +28,7 @@ impl Default for Terms {
             patience: Duration::from_secs(300),
             pace: None,
             stop: Stop::new(),
+            random: Random::system(),
         }
     }
 }
@@ -118,20 +122,22 @@ impl<'a> Courier<'a> {
     pub(super) fn wait(
         &mut self,
         error: Error,
-        waits: &mut Waits,
+        tries: &mut Tries,
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<(), Error> {
-        if !self.was_connected || !is_passing(&error) {
+        let is_passing = match &error {
+            // A server that is at fault would be at fault with this file again.
+            Error::Refused(refused) => refused.is_passing(),
+            error => error.is_passing(),
+        };
+        if !self.was_connected || !is_passing {
             return Err(error);
         }
-        if !matches!(error, Error::Refused(_)) {
-            self.client = None;
+        match &error {
+            Error::Refused(refused) => tries.ask(refused.retry_after()),
+            _ => self.client = None,
         }
-        let asked = match &error {
-            Error::Refused(refused) => asked_wait(refused),
-            _ => None,
-        };
-        let Some(wait) = waits.next(asked) else {
+        let Some(wait) = tries.next() else {
             return Err(error);
         };
         let error = &error;
@@ -140,17 +146,58 @@ impl<'a> Courier<'a> {
     }
 }
 
-/// Whether the same may succeed later, over another connection or this one.
-fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Refused(refused) => refused.is_passing(),
-        Error::Connect { .. } | Error::TimedOut(_) => true,
-        error => error.is_broken_off(),
+/// The tries of one file, and when to give up.
+#[derive(Debug)]
+pub(super) struct Tries {
+    patience: Duration,
+    /// When something moved last.
+    moved: Instant,
+    waits: Waits,
+}
+
+impl Tries {
+    pub(super) fn new(terms: &Terms) -> Self {
+        Self {
+            patience: terms.patience,
+            moved: Instant::now(),
+            waits: Waits::new(terms.random.clone()),
+        }
+    }
+
+    /// Something moved: patience and waits begin anew.
+    pub(super) fn moved(&mut self) {
+        self.moved = Instant::now();
+        self.waits.reset();
+    }
+
+    fn ask(&mut self, wait: Option<Duration>) {
+        if let Some(wait) = wait {
+            self.waits.ask(wait);
+        }
+    }
+
+    /// How long to wait now; `None` if patience is over before that.
+    fn next(&mut self) -> Option<Duration> {
+        let wait = self.waits.next();
+        let left = self.patience.saturating_sub(self.moved.elapsed());
+        (wait <= left).then_some(wait)
     }
 }
 
-/// How long the server asks to wait.
-fn asked_wait(refused: &Refused) -> Option<Duration> {
-    let millis = refused.fields.number("retry_after_ms").ok().flatten();
-    millis.map(Duration::from_millis)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_over_before_a_wait_that_outlasts_it() {
+        let terms = |patience| Terms {
+            patience,
+            ..Terms::default()
+        };
+        let mut tries = Tries::new(&terms(Duration::from_secs(3600)));
+        assert!(tries.next().is_some());
+        tries.ask(Some(Duration::from_secs(100)));
+        assert!(tries.next().unwrap() >= Duration::from_secs(100));
+        assert_eq!(Tries::new(&terms(Duration::ZERO)).next(), None);
+    }
 }

@@ -1,10 +1,9 @@
 //! Fetching a file until all of it is here and its digest is checked: again from where the bytes
 //! that are kept end, whenever the connection broke.
 
-use super::courier::{Courier, News};
+use super::courier::{Courier, News, Tries};
 use super::digester::Digester;
 use super::download::{Offered, Taker};
-use super::waits::Waits;
 use crate::client::{Client, Error, Terms};
 use crate::wire::{Algorithm, Code, Digest, FileName};
 use std::io::{self, ErrorKind};
@@ -62,7 +61,7 @@ struct Way<'a> {
     /// Has hashed the first so many of the kept bytes.
     hashed: (Digester, u64),
     restarts: u32,
-    waits: Waits,
+    tries: Tries,
     size: u64,
     news: &'a mut dyn FnMut(News<'_>),
 }
@@ -91,7 +90,7 @@ impl Courier<'_> {
             known: None,
             hashed: (Digester::new(Algorithm::Blake3), 0),
             restarts: 0,
-            waits: Waits::new(self.terms.patience),
+            tries: Tries::new(&self.terms),
             size: 0,
             news,
         };
@@ -106,7 +105,7 @@ impl Courier<'_> {
                 Err(Error::Refused(refused)) if refused.code == Some(Code::Conflict) => {
                     way.start_over(Error::Refused(refused))?;
                 }
-                Err(error) => self.wait(error, &mut way.waits, way.news)?,
+                Err(error) => self.wait(error, &mut way.tries, way.news)?,
             }
         }
     }
@@ -232,7 +231,7 @@ impl Taker for Way<'_> {
             self.hashed.0.update(now);
             self.hashed.1 += bytes as u64;
             piece = later;
-            self.waits.moved();
+            self.tries.moved();
             let (bytes, size) = (self.landing.kept(), self.size);
             (self.news)(News::Kept { bytes, size });
         }

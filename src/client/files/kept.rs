@@ -29,17 +29,14 @@ pub struct Listed {
     pub time: SystemTime,
 }
 
-/// A page of a list.
+/// A page of the list of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct Listing {
     /// The files, in the order of their names' bytes.
     pub files: Vec<Listed>,
     /// Whether more come after them.
     pub more: bool,
 }
-
-/// The longest page that is asked for, in files.
-pub const PAGE: u64 = 1000;
 
 impl Client {
     /// How much the server has of the file of `size` bytes and `digest` that asks for `name`.
@@ -61,7 +58,7 @@ impl Client {
     }
 
     /// A page of the files whose names begin with `prefix` and come after `after`, at most `limit`
-    /// of them.
+    /// of them, 1 to [`MAX_PAGE`](crate::client::MAX_PAGE).
     ///
     /// # Errors
     ///
@@ -70,8 +67,8 @@ impl Client {
         &mut self,
         prefix: &str,
         after: Option<&FileName>,
-        limit: u64,
-    ) -> Result<Page, Error> {
+        limit: usize,
+    ) -> Result<Listing, Error> {
         let mut header = Header::new("list").with("limit", limit);
         if !prefix.is_empty() {
             header = header.with("prefix", prefix);
@@ -112,12 +109,12 @@ impl Client {
     }
 }
 
-fn read_page(reply: Reply) -> Result<Page, Error> {
+fn read_page(reply: Reply) -> Result<Listing, Error> {
     let wrong = || Error::Nonsense("a list of files that cannot be read".to_owned());
     let more = reply.flag("more")?;
     let files: Vec<Value> = serde_json::from_slice(&reply.body).map_err(|_| wrong())?;
     let files = files.iter().map(|file| read(file).ok_or_else(wrong));
-    Ok(Page {
+    Ok(Listing {
         files: files.collect::<Result<_, _>>()?,
         more,
     })

@@ -13,12 +13,11 @@ mod pace;
 mod send;
 #[cfg(test)]
 mod shelf;
-mod waits;
 
 pub use courier::{Courier, News, Terms};
 pub use digester::Digester;
 pub use download::{Offered, Taker};
 pub use fetch::{Fetched, Landing};
-pub use kept::{Held, Listed, PAGE, Page};
+pub use kept::{Held, Listed, Listing};
 pub use pace::Pace;
-pub use send::{Parcel, Source, digest_of};
+pub use send::{Sending, Source, digest_of};

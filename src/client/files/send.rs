@@ -1,10 +1,9 @@
 //! Sending a file until its receipt is here: the digest first, then the bytes, and again from where
 //! the server's durable bytes end whenever the connection broke.
 
-use super::courier::{Courier, News};
+use super::courier::{Courier, News, Tries};
 use super::digester::Digester;
 use super::pace::Pace;
-use super::waits::Waits;
 use crate::client::{Error, FilePost, Progress, Stop, Stored};
 use crate::wire::{Algorithm, Code, Digest, WantedDigest};
 use std::io::{self, ErrorKind, Read};
@@ -47,7 +46,7 @@ impl Source for &[u8] {
 
 /// A file to be sent with a digest, so that it can be resumed and is verified.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct Sending {
     /// How it is posted; its digest is set here.
     pub post: FilePost,
     /// How its digest is computed.
@@ -107,7 +106,7 @@ fn changed(how: &str) -> Error {
     )))
 }
 
-/// How far a parcel is over all its tries.
+/// How far a sending is over all its tries.
 struct Way<'a> {
     post: FilePost,
     digest: Digest,
@@ -121,12 +120,12 @@ struct Way<'a> {
     /// The most that was ever confirmed.
     furthest: u64,
     conflicts: u32,
-    waits: Waits,
+    tries: Tries,
     news: &'a mut dyn FnMut(News<'_>),
 }
 
 impl Courier<'_> {
-    /// Sends `parcel`, whose bytes `source` has, until it is stored: tries again and goes on by
+    /// Sends `sending`, whose bytes `source` has, until it is stored: tries again and goes on by
     /// itself when the connection breaks or the server says later.
     ///
     /// # Errors
@@ -136,28 +135,28 @@ impl Courier<'_> {
     /// patience is over. Except after a refusal, what the server has of it can be resumed.
     pub fn send(
         &mut self,
-        parcel: &Parcel,
+        sending: &Sending,
         source: &mut dyn Source,
         news: &mut dyn FnMut(News<'_>),
     ) -> Result<Stored, Error> {
-        let digest = match parcel.digest {
+        let digest = match sending.digest {
             Some(digest) => digest,
-            None => digest_of(source, parcel.algorithm, &self.terms.stop, news)?,
+            None => digest_of(source, sending.algorithm, &self.terms.stop, news)?,
         };
         let size = source.size();
         let mut way = Way {
             post: FilePost {
                 digest: Some(WantedDigest::Verify(digest)),
-                ..parcel.post.clone()
+                ..sending.post.clone()
             },
             digest,
             size,
-            ask: parcel.resume && size >= ASK_FROM,
+            ask: sending.resume && size >= ASK_FROM,
             told: None,
             began_at: 0,
             furthest: 0,
             conflicts: 0,
-            waits: Waits::new(self.terms.patience),
+            tries: Tries::new(&self.terms),
             news,
         };
         loop {
@@ -172,7 +171,7 @@ impl Courier<'_> {
                     way.after_mismatch(Error::Refused(refused))?;
                 }
                 Err(error) => {
-                    self.wait(error, &mut way.waits, way.news)?;
+                    self.wait(error, &mut way.tries, way.news)?;
                     (way.ask, way.told) = (true, None);
                 }
             }
@@ -201,7 +200,7 @@ impl Courier<'_> {
             post,
             size,
             furthest,
-            waits,
+            tries,
             conflicts,
             news,
             ..
@@ -210,7 +209,7 @@ impl Courier<'_> {
             if progress.confirmed > *furthest {
                 *furthest = progress.confirmed;
                 *conflicts = 0;
-                waits.moved();
+                tries.moved();
             }
             news(News::Sent(progress));
         };

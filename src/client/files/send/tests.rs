@@ -11,8 +11,8 @@ fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|n| (n % 251) as u8).collect()
 }
 
-fn parcel(name: &str) -> Parcel {
-    Parcel {
+fn sending(name: &str) -> Sending {
+    Sending {
         post: FilePost::new(name),
         algorithm: Algorithm::Blake3,
         digest: None,
@@ -43,7 +43,7 @@ fn send(shelf: Shelf, bytes: &[u8], cuts: &[Cut]) -> (Result<Stored, Error>, Vec
     let (address, server) = shelf.serve(cuts);
     let mut courier = courier(&address, PATIENCE);
     let (mut source, mut news) = (bytes, Vec::new());
-    let sent = courier.send(&parcel("x"), &mut source, &mut words(&mut news));
+    let sent = courier.send(&sending("x"), &mut source, &mut words(&mut news));
     courier.leave();
     (sent, news, server.join().unwrap())
 }
@@ -166,7 +166,7 @@ fn a_conflict_says_where_to_go_on() {
         peer.reply(&id, &stored);
     });
     let mut courier = courier(&address, PATIENCE);
-    let sent = courier.send(&parcel("x"), &mut bytes.as_slice(), &mut |_| ());
+    let sent = courier.send(&sending("x"), &mut bytes.as_slice(), &mut |_| ());
     assert_eq!(sent.unwrap().name, "x (2)");
     server.join().unwrap();
 }
@@ -186,7 +186,7 @@ fn endless_conflicts_and_foreign_digests_have_an_end() {
         asked
     });
     let mut courier_ = courier(&address, PATIENCE);
-    let sent = courier_.send(&parcel("x"), &mut bytes.as_slice(), &mut |_| ());
+    let sent = courier_.send(&sending("x"), &mut bytes.as_slice(), &mut |_| ());
     assert!(matches!(sent, Err(Error::Refused(_))));
     assert_eq!(server.join().unwrap(), MOST_CONFLICTS + 1);
 
@@ -200,7 +200,7 @@ fn endless_conflicts_and_foreign_digests_have_an_end() {
         peer.reply(&id, &stored);
     });
     let mut courier = courier(&address, PATIENCE);
-    let sent = courier.send(&parcel("x"), &mut bytes.as_slice(), &mut |_| ());
+    let sent = courier.send(&sending("x"), &mut bytes.as_slice(), &mut |_| ());
     assert!(matches!(sent, Err(Error::Nonsense(_))));
     server.join().unwrap();
 }
@@ -250,7 +250,7 @@ fn a_file_that_changes_is_never_published() {
             let cuts: &[Cut] = if change_at <= 4 { &[] } else { &[Cut::Never] };
             let (address, server) = Shelf::default().serve(cuts);
             let mut courier = courier(&address, PATIENCE);
-            let sent = courier.send(&parcel("x"), &mut source, &mut |_| ());
+            let sent = courier.send(&sending("x"), &mut source, &mut |_| ());
             let error = sent.unwrap_err();
             assert!(matches!(error, Error::Unreadable(_)), "{error}");
             drop(courier);
@@ -261,13 +261,13 @@ fn a_file_that_changes_is_never_published() {
 
 #[test]
 fn another_content_of_the_same_length_is_refused_by_its_digest() {
-    let parcel = Parcel {
+    let sending = Sending {
         digest: Some(digest(Algorithm::Sha256, b"what it was")),
-        ..parcel("x")
+        ..sending("x")
     };
     let (address, server) = Shelf::default().serve(&[Cut::Never]);
     let mut courier = courier(&address, PATIENCE);
-    let sent = courier.send(&parcel, &mut &b"what it is!"[..], &mut |_| ());
+    let sent = courier.send(&sending, &mut &b"what it is!"[..], &mut |_| ());
     match sent {
         Err(Error::Refused(refused)) => assert_eq!(refused.code, Some(Code::DigestMismatch)),
         other => panic!("{other:?}"),
@@ -281,7 +281,7 @@ fn patience_has_an_end_and_a_stop_is_heard() {
     let bytes = content(SIZE);
     let (address, server) = Shelf::default().serve(&[Cut::Body(1000)]);
     let mut hasty = courier(&address, Duration::ZERO);
-    let sent = hasty.send(&parcel("x"), &mut bytes.as_slice(), &mut |_| ());
+    let sent = hasty.send(&sending("x"), &mut bytes.as_slice(), &mut |_| ());
     assert!(sent.unwrap_err().is_broken_off());
     let shelf = server.join().unwrap();
 
@@ -290,7 +290,7 @@ fn patience_has_an_end_and_a_stop_is_heard() {
     let stop = terms.stop.clone();
     let mut courier = Courier::new(|| Client::connect(&address, PATIENCE), terms);
     let mut seen = 0;
-    let sent = courier.send(&parcel("x"), &mut bytes.as_slice(), &mut |news| {
+    let sent = courier.send(&sending("x"), &mut bytes.as_slice(), &mut |news| {
         if let News::Sent(_) = news {
             seen += 1;
             stop.ask();
@@ -310,7 +310,7 @@ fn a_server_that_was_never_there_is_not_waited_for() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let mut courier = courier(&address, Duration::from_secs(3600));
-    let sent = courier.send(&parcel("x"), &mut &b"x"[..], &mut |_| ());
+    let sent = courier.send(&sending("x"), &mut &b"x"[..], &mut |_| ());
     assert!(matches!(sent, Err(Error::Connect { .. })));
 }
 
@@ -325,7 +325,7 @@ fn a_pace_holds_for_what_is_sent() {
     let mut courier = Courier::new(|| Client::connect(&address, PATIENCE), terms);
     let begun = std::time::Instant::now();
     courier
-        .send(&parcel("x"), &mut bytes.as_slice(), &mut |_| ())
+        .send(&sending("x"), &mut bytes.as_slice(), &mut |_| ())
         .unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(200));
     courier.leave();
