@@ -5,11 +5,15 @@ mod bench;
 mod bot;
 mod chat;
 pub mod exit;
+mod files;
+mod get;
 mod hello;
 mod history;
 mod input;
+mod interrupt;
 pub mod log;
 mod login;
+mod ls;
 mod message;
 mod outlet;
 mod output;
@@ -17,6 +21,7 @@ mod panics;
 mod parcel;
 mod ping;
 pub mod printer;
+mod rm;
 mod rooms;
 mod say;
 mod send;
@@ -55,6 +60,9 @@ enum Command {
     History(history::Args),
     Rooms(rooms::Args),
     Send(send::Args),
+    Get(get::Args),
+    Ls(ls::Args),
+    Rm(rm::Args),
     Bot(bot::Args),
     Chat(chat::Args),
     Login(login::Args),
@@ -102,6 +110,9 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::History(args)) => done(history::run(args)),
         Some(Command::Rooms(args)) => done(rooms::run(args)),
         Some(Command::Send(args)) => done(send::run(args)),
+        Some(Command::Get(args)) => done(get::run(args)),
+        Some(Command::Ls(args)) => done(ls::run(args)),
+        Some(Command::Rm(args)) => done(rm::run(args)),
         Some(Command::Bot(args)) => done(bot::run(args)),
         Some(Command::Chat(args)) => done(chat::run(args)),
         Some(Command::Login(args)) => done(login::run(args)),

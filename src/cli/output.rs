@@ -5,7 +5,7 @@ use super::terminal::{escape, escape_json};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// What a command says on standard output, line by line.
 ///
@@ -40,6 +40,18 @@ impl<W: Write> Output<W> {
     pub(super) fn line(&mut self, line: impl fmt::Display) -> Result<(), Failure> {
         let line = line.to_string();
         self.write(&escape(&line))
+    }
+
+    /// Says one line with checked names in it as it is, for programs; escaped where it goes to a
+    /// terminal.
+    pub(super) fn record(&mut self, line: impl fmt::Display) -> Result<(), Failure>
+    where
+        W: IsTerminal,
+    {
+        match self.to.is_terminal() {
+            true => self.line(line),
+            false => self.write(&line.to_string()),
+        }
     }
 
     /// Says a text of several lines, each escaped.

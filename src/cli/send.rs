@@ -1,28 +1,67 @@
-//! `gatepost send`: files, each with its receipt.
+//! `gatepost send`: files and folders, each file with its receipt.
 
-use super::exit::{Exit, Failure};
-use super::output::Output;
+use super::exit::Failure;
+use super::files::crew::{Crew, Failed, Heard, Tell, Told};
+use super::files::telling::Telling;
+use super::files::tree::Tree;
+use super::files::{Carry, checksum, quoted};
 use super::parcel::Parcel;
 use super::server::Server;
-use super::terminal::{complain, escape};
-use super::wording::{counted, was};
-use crate::client::{Client, Error, Phase, Progress, Stored};
-use indicatif::{ProgressBar, ProgressStyle};
+use super::terminal::complain;
+use super::wording::counted;
+use crate::client::{Ack, Courier, Error, FilePost, Sending, Source, Stop, Stored};
+use crate::time::Random;
+use crate::wire::{Algorithm, FileName};
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Send files and wait until each is safe
+///
+/// Each receipt is printed as a line that `b3sum --check` and, with `--digest sha256`, `sha256sum
+/// --check` read: the digest that the server has verified, and the name under which it keeps the
+/// file. Everything else goes to standard error.
+///
+/// A file that broke off goes on where the server has it safe: by itself when the connection breaks,
+/// and when the same command is given again, within 24 hours. Ctrl-C ends it so that it can, and
+/// says how. A file that changes while it is sent is refused.
+///
+/// A folder is sent as its files, the hidden ones too; links and devices are left out. Names on a
+/// server have no folders: the path, from the folder's own name on, is percent-encoded, so that
+/// `photos/2024/a.jpg` is called `photos%2F2024%2Fa.jpg`, a `%` becomes `%25`, and nothing becomes
+/// ambiguous. `gatepost get --folder photos` makes a folder of it again.
+///
+/// A bar shows what the server's machine has confirmed, at least, and is full only with the
+/// receipt, when all of it is safe. With `--json` each line is an object with `event`, one of
+/// `begin`, `resume`, `progress`, `retry`, `restart`, `receipt` and `error`, and with `file`, the
+/// path.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gatepost send photo.png notes.txt
+  gatepost send --digest sha256 *.iso >receipt; sha256sum --check receipt
+  gatepost send --room team --limit-rate 2MiB photos/
+  pg_dump db | gatepost send - --name db.sql")]
 pub(super) struct Args {
-    /// The files; `-` is standard input and needs --name
-    #[arg(required = true, value_name = "FILE")]
+    /// The files and folders; `-` is standard input and needs --name
+    #[arg(required = true, value_name = "FILE|DIR|-")]
     files: Vec<PathBuf>,
     /// The name to ask for, instead of the file's own; only with one file
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Print each receipt as a line of JSON
+    /// Post each file to this room, where it appears as a message once it is safe
+    #[arg(long, value_name = "ROOM")]
+    room: Option<String>,
+    /// The digest that is computed here, verified by the server, and printed
+    #[arg(long, value_name = "DIGEST", default_value = "blake3", value_parser = ["blake3", "sha256"])]
+    digest: String,
+    /// When the server answers: once the file is safe on disk, or as soon as it is there
+    #[arg(long, value_name = "WHEN", default_value = "durable", value_parser = ["durable", "received"])]
+    ack: String,
+    /// Start over, whatever an earlier try has left on the server
     #[arg(long)]
-    json: bool,
+    no_resume: bool,
+    #[command(flatten)]
+    carry: Carry,
     #[command(flatten)]
     server: Server,
 }
@@ -31,57 +70,137 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     if args.name.is_some() && args.files.len() > 1 {
         return Err(Failure::usage("--name goes with one file only"));
     }
-    let parcels = args
-        .files
-        .iter()
-        .map(|path| Parcel::new(path, args.name.as_deref()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut sender = Sender {
-        login: args.server.login()?,
-        server: args.server,
-        client: None,
-    };
-    let mut output = Output::stdout();
-    let mut failures = Vec::new();
-    let mut rest = parcels.iter();
-    for parcel in rest.by_ref() {
-        match sender.send(parcel) {
-            Ok(stored) if args.json => output.json(&as_json(parcel, &stored))?,
-            Ok(stored) => {
-                output.line(stored_as_line(&stored))?;
-                if let Some(rename) = rename(parcel, &stored) {
-                    complain(rename);
-                }
-            }
-            Err(Skip(failure)) => failures.push(failure.about(parcel)),
-            Err(Stop(failure)) => {
-                failures.push(failure.about(parcel));
-                break;
-            }
-        }
+    let tree = Tree::grow(&args.files, args.name.as_deref())?;
+    for path in &tree.left_out {
+        complain(format_args!("{}: is no file, and left out", path.display()));
     }
-    failures.extend(rest.map(|parcel| Failure::new(Exit::TryAgain, "not tried").about(parcel)));
-    sender.leave();
-    let (each, all) = tell(failures, parcels.len());
-    each.iter().for_each(complain);
-    all.map_or(Ok(()), Err)
+    let login = args.server.login()?;
+    let terms = args.carry.terms()?;
+    let stop = terms.stop.clone();
+    let crew = Crew::new(args.server.clone(), login, terms, args.carry.jobs);
+    let labels = tree.parcels.iter().map(Parcel::to_string);
+    let mut telling = Telling::new(args.carry.json, labels);
+    let random = Random::system();
+    let worked = crew.work(
+        &tree.parcels,
+        |courier, parcel, tell| args.send(courier, parcel, &random, &stop, tell),
+        |file, heard| match heard {
+            Heard::Told(told) => telling.told(file, &told),
+            Heard::Done(Ok(stored)) => args.tell(&mut telling, file, &tree.parcels[file], &stored),
+            Heard::Done(Err(failure)) => telling.failed(file, failure),
+        },
+    );
+    let finished = telling.finish("sent");
+    worked?;
+    if stop.is_asked() && finished.is_err() {
+        complain(args.how_to_resume(&tree, |file| telling.is_done(file)));
+    }
+    finished
 }
 
-/// The failures to tell one by one, and the one that stands for all. A single file's stands for
-/// itself.
-fn tell(mut failures: Vec<Failure>, files: usize) -> (Vec<String>, Option<Failure>) {
-    if files == 1 {
-        return (Vec::new(), failures.pop());
+impl Args {
+    fn send(
+        &self,
+        courier: &mut Courier<'_>,
+        parcel: &Parcel,
+        random: &Random,
+        stop: &Stop,
+        tell: &Tell<'_, Stored>,
+    ) -> Result<Stored, Failed> {
+        let opened = parcel.open_until(stop);
+        if stop.is_asked() {
+            return Err(Error::Stopped.into());
+        }
+        let mut source = opened?;
+        tell.tell(Told::Begun(Some(source.size())));
+        let sending = Sending {
+            post: FilePost {
+                name: parcel.name.clone(),
+                room: self.room.clone(),
+                // A receipt that is lost must not have it appear twice.
+                key: self.room.as_ref().map(|_| random.hex(16)),
+                ack: match self.ack.as_str() {
+                    "received" => Ack::Received,
+                    _ => Ack::Durable,
+                },
+                digest: None,
+            },
+            algorithm: match self.digest.as_str() {
+                "sha256" => Algorithm::Sha256,
+                _ => Algorithm::Blake3,
+            },
+            digest: None,
+            resume: !self.no_resume,
+        };
+        Ok(courier.send(&sending, &mut source, &mut |news| tell.news(&news))?)
     }
-    let all = failures.first().map(|first| {
-        let failed = failures.len() as u64;
-        let sentence = format!("{failed} of {files} files {} not sent", was(failed));
-        Failure::new(first.exit, sentence)
-    });
-    let each = failures
-        .iter()
-        .map(|failure| format!("gatepost: {failure}"));
-    (each.collect(), all)
+
+    /// Tells the receipt of a file.
+    fn tell(
+        &self,
+        telling: &mut Telling,
+        file: usize,
+        parcel: &Parcel,
+        stored: &Stored,
+    ) -> Result<(), Failure> {
+        // The line goes to whoever checks paths with it.
+        let name = FileName::new(stored.name.as_str());
+        let name = name.map_err(|error| Error::Nonsense(format!("a receipt: {error}")))?;
+        let line = stored.digest.map(|digest| checksum(&digest, name.as_str()));
+        let again = stored
+            .duplicate
+            .then(|| format!("{parcel}: was there already"));
+        let posted = self.room.as_ref().zip(stored.seq);
+        let posted = posted.map(|(room, seq)| format!("{parcel}: posted as {room} {seq}"));
+        let event = json!({
+            "event": "receipt",
+            "asked": parcel.name,
+            "name": stored.name,
+            "size": stored.size,
+            "digest": stored.digest.map(|digest| digest.to_string()),
+            "duplicate": stored.duplicate,
+            "room": self.room,
+            "seq": stored.seq,
+        });
+        let remarks = [rename(parcel, stored), again, posted];
+        telling.done(file, event, line, remarks.into_iter().flatten())
+    }
+
+    /// The command that goes on with what is not done.
+    fn how_to_resume(&self, tree: &Tree, is_done: impl Fn(usize) -> bool) -> String {
+        let open = |typed: usize| {
+            let mut parcels = tree.origins.iter().enumerate();
+            parcels.any(|(file, origin)| *origin == typed && !is_done(file))
+        };
+        let rest = self.files.iter().enumerate();
+        let rest: Vec<_> = rest.filter(|(typed, _)| open(*typed)).collect();
+        let is_input = |(_, path): &&(usize, &PathBuf)| path.as_os_str() == "-";
+        if rest.iter().any(|path| is_input(&path)) {
+            return "what came from standard input can't be resumed".to_owned();
+        }
+        let mut words = self.typed();
+        words.push("--".to_owned());
+        words.extend(rest.iter().map(|(_, path)| path.display().to_string()));
+        let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+        format!("resume with: gatepost send {}", words.join(" "))
+    }
+
+    /// The flags as they are typed.
+    fn typed(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        self.server.typed(&mut words);
+        for (flag, value) in [("--name", &self.name), ("--room", &self.room)] {
+            words.extend(value.as_ref().map(|value| format!("{flag}={value}")));
+        }
+        if self.digest != "blake3" {
+            words.push(format!("--digest={}", self.digest));
+        }
+        if self.ack != "durable" {
+            words.push(format!("--ack={}", self.ack));
+        }
+        self.carry.typed(&mut words);
+        words
+    }
 }
 
 pub(super) fn stored_as_line(stored: &Stored) -> String {
@@ -91,147 +210,10 @@ pub(super) fn stored_as_line(stored: &Stored) -> String {
 
 /// That a file is kept under another name than it asked for: a line of its own, since scripts may
 /// read the receipt's.
-pub(super) fn rename(parcel: &Parcel<'_>, stored: &Stored) -> Option<String> {
+pub(super) fn rename(parcel: &Parcel, stored: &Stored) -> Option<String> {
     let Stored { name, .. } = stored;
     (*name != parcel.name).then(|| format!("{} is kept as {name}", parcel.name))
 }
 
-fn as_json(parcel: &Parcel<'_>, stored: &Stored) -> serde_json::Value {
-    json!({
-        "asked": parcel.name,
-        "name": stored.name,
-        "size": stored.size,
-        "digest": stored.digest.map(|digest| digest.to_string()),
-        "duplicate": stored.duplicate,
-    })
-}
-
-/// Why a file was not sent: it alone, or none after it can be either.
-enum Unsent {
-    Skip(Failure),
-    Stop(Failure),
-}
-use Unsent::{Skip, Stop};
-
-/// The connection over which files go, made anew when it is over.
-struct Sender {
-    server: Server,
-    login: Option<(String, String)>,
-    client: Option<Client>,
-}
-
-impl Sender {
-    fn send(&mut self, parcel: &Parcel<'_>) -> Result<Stored, Unsent> {
-        // A refusal in the midst of a long file costs the connection, not the files after it.
-        let client = match self.client.take() {
-            Some(client) if client.is_open() => client,
-            _ => {
-                let login = self.login.as_ref();
-                self.server.connect_with(login).map_err(Stop)?
-            }
-        };
-        let client = self.client.insert(client);
-        let (file, size) = parcel.open().map_err(Skip)?;
-        let bar = Bar::new(&parcel.name, size);
-        let sent = client.send_file(&parcel.name, file, size, |progress| bar.show(progress));
-        bar.finish();
-        sent.map_err(|error| match error {
-            Error::Refused(_) | Error::Unreadable(_) => Skip(error.into()),
-            _ => Stop(error.into()),
-        })
-    }
-
-    /// Says goodbye. Each file has its receipt or its failure: how that goes changes nothing.
-    fn leave(&mut self) {
-        if let Some(client) = self.client.take().filter(Client::is_open) {
-            let _ = client.close();
-        }
-    }
-}
-
-/// The bar on standard error: bytes confirmed, rate, time left. Draws nothing where standard error
-/// is no terminal.
-pub(super) struct Bar(ProgressBar);
-
-impl Bar {
-    pub(super) fn new(name: &str, size: u64) -> Self {
-        let style = "{prefix} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}";
-        let bar = ProgressBar::new(size);
-        bar.set_style(
-            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        bar.set_prefix(escape(name).into_owned());
-        Self(bar)
-    }
-
-    pub(super) fn show(&self, progress: Progress) {
-        self.0.set_position(progress.confirmed);
-        if progress.phase == Phase::Waiting {
-            self.0.set_message("waiting for the server");
-        }
-    }
-
-    /// Takes the bar away.
-    pub(super) fn finish(&self) {
-        self.0.finish_and_clear();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    #[test]
-    fn a_name_goes_with_one_file() {
-        use crate::cli::server::tests::typed;
-        assert!(typed::<Args>(&[]).is_err());
-        let failure = run(typed(&["a", "b", "--name", "c"]).unwrap()).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-        let failure = run(typed(&["-"]).unwrap()).unwrap_err();
-        assert_eq!(failure.exit, Exit::Usage);
-    }
-
-    #[test]
-    fn one_file_fails_for_itself_and_several_are_counted() {
-        let failure = || Failure::new(Exit::Refused, "no").about("a.png");
-        assert_eq!(tell(vec![], 2), (vec![], None));
-        assert_eq!(tell(vec![failure()], 1), (vec![], Some(failure())));
-        let (each, all) = tell(vec![failure()], 3);
-        assert_eq!(each, ["gatepost: a.png: no"]);
-        let all = all.unwrap();
-        assert_eq!(all.sentence, "1 of 3 files was not sent");
-        assert_eq!(all.exit, Exit::Refused);
-        let (_, all) = tell(vec![failure(), failure()], 3);
-        assert_eq!(all.unwrap().sentence, "2 of 3 files were not sent");
-    }
-
-    #[test]
-    fn a_file_that_nobody_takes_is_named() {
-        use crate::cli::server::tests::typed;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
-        let failure = run(typed(&["/a/b.png", "--server", &address]).unwrap()).unwrap_err();
-        assert_eq!(failure.exit, Exit::NothingListens);
-        let begin = "/a/b.png: nothing listens at";
-        assert!(failure.sentence.starts_with(begin), "{failure}");
-    }
-
-    #[test]
-    fn another_name_is_told() {
-        let stored = |name: &str| Stored {
-            name: name.to_owned(),
-            size: 1,
-            digest: None,
-            duplicate: false,
-            seq: None,
-            prev: None,
-        };
-        let parcel = Parcel::new(Path::new("/x/a.png"), None).unwrap();
-        assert_eq!(rename(&parcel, &stored("a.png")), None);
-        let told = rename(&parcel, &stored("a (2).png"));
-        assert_eq!(told.as_deref(), Some("a.png is kept as a (2).png"));
-        assert_eq!(stored_as_line(&stored("a.png")), "a.png (1 byte)");
-    }
-}
+mod tests;

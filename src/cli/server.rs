@@ -4,7 +4,7 @@ use super::exit::Failure;
 use super::input::{Ask, password};
 use super::settings::units;
 use crate::client::{Address, Client, Error, Poster};
-use crate::config::DEFAULT_PORT;
+use crate::config::{DEFAULT_PORT, Unit};
 use crate::time::Random;
 use std::io::ErrorKind;
 use std::net::IpAddr;
@@ -103,6 +103,27 @@ impl Server {
         let server = self.clone();
         let connect = move || server.dial(login.as_ref());
         Poster::new(connect, patience, Random::system())
+    }
+
+    /// The flags that differ from what they are anyway, as they are typed.
+    pub(super) fn typed(&self, words: &mut Vec<String>) {
+        let Target {
+            address,
+            insecure,
+            timeout,
+        } = &self.target;
+        let address = address.to_string();
+        if address != format!("127.0.0.1:{DEFAULT_PORT}") {
+            words.push(format!("--server={address}"));
+        }
+        if *insecure {
+            words.push("--insecure".to_owned());
+        }
+        if *timeout != Duration::from_secs(30) {
+            let time = units::format(Unit::Time, timeout.as_millis() as u64);
+            words.push(format!("--timeout={time}"));
+        }
+        words.extend(self.user.as_ref().map(|user| format!("--user={user}")));
     }
 
     /// The user that was named, with the password.

@@ -15,6 +15,8 @@ pub struct FilePost {
     pub name: String,
     /// The room in which it appears as a message, if any.
     pub room: Option<String>,
+    /// Makes the message exactly-once, as [`Post::key`](super::Post::key) does.
+    pub key: Option<String>,
     /// When the receipt comes.
     pub ack: Ack,
     /// What its content must hash to, or that the server shall compute it. Only with a value can
@@ -46,6 +48,9 @@ impl FilePost {
         }
         if let Some(room) = &self.room {
             header = header.with("room", room.as_str());
+        }
+        if let Some(key) = &self.key {
+            header = header.with("key", key.as_str());
         }
         match self.ack {
             Ack::Durable => header,

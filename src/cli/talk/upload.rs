@@ -2,9 +2,9 @@
 
 use super::Args;
 use crate::cli::exit::Failure;
+use crate::cli::files::bars::Bar;
 use crate::cli::output::Output;
 use crate::cli::parcel::Parcel;
-use crate::cli::send::Bar;
 use crate::cli::wording::counted;
 use crate::client::talk::upload;
 use crate::wire::FileName;
