@@ -9,7 +9,8 @@
 //!
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
 //! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
-//! thousands at once, `big` a file larger than memory, `crash` what outlives a kill.
+//! thousands at once, `big` a file larger than memory, `crash` what outlives a kill, `power` what
+//! outlives the loss of power.
 
 // All of this is test code; clippy takes only what stands below a `#[test]` for it.
 #![allow(clippy::unwrap_used)]
@@ -27,6 +28,7 @@ mod hostile;
 mod layers;
 mod leaving;
 mod outside;
+mod power;
 mod readme;
 mod regression;
 mod rooms;

@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// What stands in a new `users.txt`.
@@ -62,6 +62,7 @@ impl Home {
 
         let incoming = path.join("uploads/.incoming");
         folder(&incoming).map_err(|error| failed(&incoming, error))?;
+        keep(&path).map_err(|error| failed(&path, error))?;
         let users = path.join("users.txt");
         let new = OpenOptions::new()
             .write(true)
@@ -79,6 +80,28 @@ impl Home {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Makes the folder itself outlive a loss of power: what is synced inside it is lost with it. Every
+/// folder above it is synced, since an earlier start may have made it and been killed just then.
+fn keep(home: &Path) -> io::Result<()> {
+    let mut below = home.metadata()?.dev();
+    for folder in home.ancestors().skip(1) {
+        let above = folder.metadata()?.dev();
+        if above != below {
+            // Mounted there: this entry was not made by a start, and may be on a disk that can't
+            // be written to.
+            break;
+        }
+        match File::open(folder) {
+            Ok(folder) => folder.sync_all()?,
+            // Whoever may pass but not look can't have made anything there.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+        below = above;
+    }
+    Ok(())
 }
 
 /// Takes the lock file. The lock is the kernel's and ends with the process; the number inside is

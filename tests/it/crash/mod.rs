@@ -4,7 +4,7 @@
 //!
 //! A kill leaves the page cache alone, so this proves the order of what is done, not the syncs.
 
-mod sender;
+pub(crate) mod sender;
 
 use crate::support::{Daemon, PATIENCE, partials, uploads};
 use crate::trial::chance::Chance;
@@ -90,7 +90,7 @@ fn kill_a_start(home: &Path, after: Duration) {
 }
 
 /// Lets everybody send, and kills the daemon once there were so many receipts, and a little later.
-fn send_until_killed(
+pub(crate) fn send_until_killed(
     daemon: Daemon,
     senders: Vec<Sender>,
     receipts: u64,

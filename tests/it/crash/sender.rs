@@ -30,20 +30,20 @@ enum Request {
 }
 
 /// One sender, over all its connections.
-pub(super) struct Sender {
+pub(crate) struct Sender {
     number: u64,
     chance: Chance,
     made: u64,
     /// What was sent and not answered, in its order.
     unanswered: VecDeque<Request>,
     /// Keys and seqs of acknowledged messages.
-    pub(super) messages: Vec<(String, u64)>,
+    pub(crate) messages: Vec<(String, u64)>,
     /// Acknowledged files: the names that they asked for, and those that they got.
-    pub(super) files: Vec<(String, String)>,
+    pub(crate) files: Vec<(String, String)>,
 }
 
 /// The text that goes with a key.
-pub(super) fn text_of(key: &str) -> String {
+pub(crate) fn text_of(key: &str) -> String {
     let length = key.bytes().map(usize::from).sum::<usize>() % 300;
     format!("the text of {key}{}", "。".repeat(length))
 }
@@ -57,7 +57,7 @@ fn parcel(number: u64, place: u64) -> (u64, usize) {
 
 /// The seed and the size of the file that is called `name`, or by a name beside it.
 #[track_caller]
-pub(super) fn parcel_of(senders: &[Sender], name: &str) -> (u64, usize) {
+pub(crate) fn parcel_of(senders: &[Sender], name: &str) -> (u64, usize) {
     let stem = name.strip_suffix(".bin").unwrap_or(name);
     let asked = stem.split_once(" (").map_or(stem, |(asked, _)| asked);
     let numbers = asked
@@ -75,7 +75,7 @@ pub(super) fn parcel_of(senders: &[Sender], name: &str) -> (u64, usize) {
 }
 
 impl Sender {
-    pub(super) fn new(seed: u64, number: u64) -> Self {
+    pub(crate) fn new(seed: u64, number: u64) -> Self {
         Self {
             number,
             chance: Chance::new(seed ^ mix(number + 1)),
@@ -88,7 +88,7 @@ impl Sender {
 
     /// Sends again what was not answered, and then more and more until the server is gone. Each
     /// receipt is told to `receipt`.
-    pub(super) fn send(&mut self, mut peer: Peer, receipt: impl Fn()) {
+    pub(crate) fn send(&mut self, mut peer: Peer, receipt: impl Fn()) {
         if peer.try_raw(&self.again()).is_err() {
             return;
         }
@@ -110,11 +110,12 @@ impl Sender {
         }
     }
 
-    /// Sends again what was not answered, and reads all the answers.
+    /// Sends again what was not answered, and reads all the answers. One at a time: so what was
+    /// kept already is acknowledged before anything else is.
     #[track_caller]
-    pub(super) fn finish(&mut self, mut peer: Peer) {
-        peer.raw(&self.again());
-        while !self.unanswered.is_empty() {
+    pub(crate) fn finish(&mut self, mut peer: Peer) {
+        while let Some(request) = self.unanswered.front() {
+            peer.raw(&request.bytes());
             let answer = peer.next();
             self.note(&answer);
         }

@@ -11,6 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_gatepost");
+
 /// A running `gatepost serve`.
 pub(crate) struct Daemon {
     child: Child,
@@ -25,7 +28,12 @@ impl Daemon {
     /// Starts it in `home` with further arguments, and waits until it says where it listens.
     #[track_caller]
     pub(crate) fn start(home: &Path, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        Self::start_under(Command::new(PROGRAM), home, arguments)
+    }
+
+    /// The same with a command that becomes the program once it is given the program's arguments.
+    #[track_caller]
+    pub(crate) fn start_under(mut command: Command, home: &Path, arguments: &[&str]) -> Self {
         // No setting of whoever runs the tests may reach it.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GATEPOST_") {

@@ -5,7 +5,7 @@ mod daemon;
 mod peer;
 mod server;
 
-pub(crate) use daemon::Daemon;
+pub(crate) use daemon::{Daemon, PROGRAM};
 pub(crate) use peer::{Peer, frame};
 pub(crate) use server::Served;
 
