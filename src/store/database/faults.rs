@@ -1,10 +1,12 @@
 //! The journal with commits that fail on demand: who is told what, and what the file then holds.
 
+use super::committed::Committed;
 use super::fault::Fault;
 use super::fence::Fence;
 use super::journal::{Job, Journal, Post, commit};
 use super::{Readers, checkpoint, opening, pages};
 use crate::store::conformance::{Desk, Told, message, pending};
+use crate::store::search::Index;
 use crate::store::{NewMessage, Query, Range, StoreError};
 use crate::time::{Clock, Random};
 use crate::wire::{Code, RoomName};
@@ -61,8 +63,12 @@ impl Bench {
                 None => commit(connection),
             }
         };
+        let readers = Arc::new(Readers::new(path.clone()));
+        let texts = Box::new(Committed(Arc::clone(&readers)));
+        let index = Index::open(&path, &opened.id, texts).unwrap();
         let journal = Journal {
-            readers: Arc::new(Readers::new(path.clone())),
+            readers,
+            index: Arc::new(index),
             home: path,
             connection: Some(opened.connection),
             counters: opened.counters,
