@@ -6,6 +6,7 @@
 //! = a ping is answered                a title opens a conversation
 //! account zhangsan 123                an account and its password
 //! login required                      the listener's login: off, optional or required
+//! stalls                              the client reads nothing before it is expected
 //! set max_text 16                     a limit by its key, in bytes, things or milliseconds
 //! > {"msg_type":"ping","id":1}        sent: a frame with this JSON
 //! > text:你好                         sent: a frame with this text
@@ -17,6 +18,7 @@
 //! < {"id":1,"ok":true,"time":*,...}   expected: a frame with this JSON; * stands for any value,
 //!                                     ... for any further fields
 //! < text:你好                         expected: a frame with this text; text:* with any
+//! < [{"seq":1,...}]                   expected: a frame with this JSON, for a body too
 //! < eof                               expected: the server's half ends
 //! ```
 //!
@@ -49,6 +51,9 @@ pub(crate) struct Setup {
     pub(crate) login: Option<String>,
     /// Limits by key, in bytes, things or milliseconds.
     pub(crate) limits: Vec<(String, u64)>,
+    /// Whether the client reads nothing before it is expected. That is played in process only:
+    /// a socket reads ahead.
+    pub(crate) stalls: bool,
 }
 
 /// One line of a conversation.
@@ -140,6 +145,7 @@ impl Setup {
                 let account = ((*name).to_owned(), (*password).to_owned());
                 self.accounts.push(account);
             }
+            ["stalls"] => self.stalls = true,
             ["login", policy] => self.login = Some((*policy).to_owned()),
             ["set", key, value] => {
                 let value = value
@@ -217,7 +223,7 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
 
 #[test]
 fn a_conversation_is_read_line_by_line() {
-    let text = "# first\n= one\naccount a 1\nlogin required\nset max_text 16\n\
+    let text = "# first\n= one\naccount a 1\nlogin required\nstalls\nset max_text 16\n\
         > {\"msg_type\":\"ping\"}\n|\n> text:你\n> frame:a\\xff\n> raw:\\x00{3}\\\\\n> eof\n~ 50ms\n\
         < {\"ok\":true,...}\n< text:你\n< text:*\n< eof\n= two\n";
     let conversations = parse(text).unwrap_or_else(|error| panic!("{error}"));
@@ -226,6 +232,7 @@ fn a_conversation_is_read_line_by_line() {
     assert_eq!(one.title, "one");
     assert_eq!(one.setup.accounts, [("a".to_owned(), "1".to_owned())]);
     assert_eq!(one.setup.login.as_deref(), Some("required"));
+    assert!(one.setup.stalls && !conversations[1].setup.stalls);
     assert_eq!(one.setup.limits, [("max_text".to_owned(), 16)]);
     let sent: Vec<_> = one
         .steps
@@ -244,7 +251,7 @@ fn a_conversation_is_read_line_by_line() {
     assert_eq!(sent, expected);
     assert!(matches!(one.steps[6].event, Event::Pass(time) if time.as_millis() == 50));
     assert!(matches!(one.steps[10].event, Event::Eof));
-    assert_eq!(one.steps[10].line, 16);
+    assert_eq!(one.steps[10].line, 17);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use gatepost::gate::Gate;
 use gatepost::handler::{
     Call, Counters, Hidden, House, Outcome, Show, Sink, rooms, watch, watch_files,
 };
+use gatepost::rooms::{Reader, Silent};
 use gatepost::session::{Role, Session};
 use gatepost::store::{Account, Files, MemoryFiles, MemoryMessages, MemoryUsers, Messages, Secret};
 use gatepost::ticket::{Redeemed, Redeemer};
@@ -46,6 +47,9 @@ struct Host {
     pending: Vec<u8>,
     /// What was said.
     out: Vec<u8>,
+    reader: Reader,
+    /// Whether what is pushed waits until it is expected.
+    stalls: bool,
     request: Option<Request>,
     slot: u64,
     is_over: bool,
@@ -105,6 +109,8 @@ impl Host {
             desk: Arc::default(),
             pending: Vec::new(),
             out: Vec::new(),
+            reader: Reader::default(),
+            stalls: setup.stalls,
             request: None,
             slot: 0,
             is_over: false,
@@ -139,6 +145,24 @@ impl Host {
             }
         }
         self.pending = input.to_vec();
+        self.house.rooms.work_off(&Silent);
+        if !self.stalls {
+            self.push();
+        }
+    }
+
+    /// Says what there is to push.
+    fn push(&mut self) {
+        let (reader, out) = (&mut self.reader, &mut self.out);
+        while !reader.is_idle() {
+            reader.take(out, 100);
+            reader.tell_gaps(out);
+            if !reader.is_open() {
+                let messages = self.house.messages.as_ref();
+                let read = reader.read_page(messages, out);
+                read.expect("the memory is read");
+            }
+        }
     }
 
     fn begin(&mut self, header: &Header) {
@@ -187,13 +211,8 @@ impl Host {
     fn call<T>(&mut self, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
         self.slot += 1;
         let redeemer: Arc<dyn Redeemer> = self.desk.clone();
-        run(&mut Call::new(
-            &self.house,
-            &mut self.session,
-            &redeemer,
-            1,
-            self.slot,
-        ))
+        let call = Call::new(&self.house, &mut self.session, &redeemer, 1, self.slot);
+        run(&mut call.with_reader(&mut self.reader))
     }
 
     fn settle(&mut self, id: Option<&Id>, outcome: Result<Outcome, Refusal>) {
@@ -230,6 +249,9 @@ impl Host {
 
     /// The next frame that was said.
     fn next(&mut self) -> Option<Vec<u8>> {
+        if self.out.is_empty() {
+            self.push();
+        }
         let length = i32::from_le_bytes(*self.out.first_chunk()?);
         let end = 4 + usize::try_from(length).unwrap();
         let frame = self.out[4..end].to_vec();

@@ -16,7 +16,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("ticket", &["wire"]),
     ("session", &["wire", "config"]),
     ("store", &["wire", "time", "rate", "budget", "ticket", "session"]),
-    ("rooms", &["wire", "budget", "store"]),
+    ("rooms", &["wire", "time", "budget", "store"]),
     ("gate", &["wire", "time", "session", "store"]),
     ("bot", &["wire", "time"]),
     ("conversation", &["wire"]),
