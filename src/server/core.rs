@@ -58,13 +58,29 @@ impl Core {
     /// Logs, at a limited rate, that `peer` was refused: where it will not hear of it, or where it
     /// may be guessing passwords.
     pub(super) fn log_refusal(&self, peer: SocketAddr, refusal: &Refusal) {
+        if self.may_log() {
+            tracing::warn!(%peer, code = %refusal.code, reason = %refusal.error, "refused");
+        }
+    }
+
+    /// The same for one that comes too late: its peer has gone, perhaps because it waits for nothing.
+    fn log_late_refusal(&self, connection: u64, refusal: &Refusal) {
+        let mut is_here = false;
+        (self.registry).find([connection], |key| *key, |_, _| is_here = true);
+        if !is_here && self.may_log() {
+            let (code, reason) = (refusal.code, &refusal.error);
+            tracing::warn!(%code, %reason, "refused, and its sender is gone");
+        }
+    }
+
+    fn may_log(&self) -> bool {
         let Some(left_out) = self.refusals.admit(Instant::now()) else {
-            return;
+            return false;
         };
         if left_out > 0 {
             tracing::warn!(left_out, "refusals that were not logged");
         }
-        tracing::warn!(%peer, code = %refusal.code, reason = %refusal.error, "refused");
+        true
     }
 
     /// Puts connections that the caller owns into the queue, some to each job.
@@ -92,6 +108,9 @@ impl Redeemer for Core {
         let mut ready = Vec::new();
         for redeemed in &batch {
             self.count(redeemed.answer.is_err());
+            if let Err(refusal) = &redeemed.answer {
+                self.log_late_refusal(redeemed.connection, refusal);
+            }
         }
         self.registry.find(
             batch,

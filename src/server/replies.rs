@@ -43,12 +43,20 @@ impl Replies {
 
     /// Fills a slot in. A slot that is answered already keeps its first answer.
     pub(super) fn fill(&mut self, slot: u64, answer: Answer) {
-        let at = slot
-            .checked_sub(self.first)
-            .and_then(|at| usize::try_from(at).ok());
-        if let Some(owed) = at.and_then(|at| self.owed.get_mut(at)) {
+        if let Some(owed) = self.at(slot).and_then(|at| self.owed.get_mut(at)) {
             owed.answer.get_or_insert(answer);
         }
+    }
+
+    /// Whether the answer to the request of this slot will be said: it has an id.
+    pub(super) fn is_heard(&self, slot: u64) -> bool {
+        self.at(slot)
+            .and_then(|at| self.owed.get(at))
+            .is_some_and(|owed| owed.id.is_some())
+    }
+
+    fn at(&self, slot: u64) -> Option<usize> {
+        usize::try_from(slot.checked_sub(self.first)?).ok()
     }
 
     /// The next answer that may leave.
@@ -80,6 +88,8 @@ mod tests {
         replies.owe(None, Some(Ok(Reply::new())));
         replies.owe(Some(Id::from(3)), None);
         assert!(replies.pop().is_none());
+        let heard: Vec<_> = (0..5).filter(|slot| replies.is_heard(*slot)).collect();
+        assert_eq!(heard, [1, 3]);
         replies.fill(3, Err(Refusal::internal()));
         replies.fill(1, Ok(Reply::new()));
         replies.fill(1, Err(Refusal::internal()));

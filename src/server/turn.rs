@@ -119,6 +119,12 @@ impl<'a> Turn<'a> {
         }
         if events & INBOX != 0 {
             for redeemed in self.connection.take_inbox() {
+                let is_heard = inside.tells_refusals && inside.replies.is_heard(redeemed.slot);
+                if let Err(refusal) = &redeemed.answer
+                    && !is_heard
+                {
+                    self.core.log_refusal(inside.session.peer, refusal);
+                }
                 inside.replies.fill(redeemed.slot, redeemed.answer);
             }
         }

@@ -2,7 +2,7 @@
 //! senders are told.
 
 use super::{ask_for, body, offset, proven, sha256};
-use crate::support::{Served, frame, partials, until, uploads};
+use crate::support::{Daemon, Served, frame, partials, until, uploads};
 use crate::trial::content;
 use serde_json::json;
 use std::fs;
@@ -171,6 +171,23 @@ fn a_wrong_digest_leaves_nothing() {
     assert!(uploads(served.home()).is_empty());
     assert_eq!(partials(served.home()), 0);
     assert_eq!(peer.ask_with(&header, b"right")["ok"], true);
+}
+
+#[test]
+fn a_file_that_is_refused_unheard_is_in_the_log() {
+    let home = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(home.path(), &[]);
+    let header =
+        |name: &str| json!({"msg_type": "file", "file_name": name, "digest": sha256(b"right")});
+    let told = |line: &str| line.contains("digest_mismatch") && line.contains("refused");
+    let mut stays = daemon.peer();
+    stays.request(&header("a"), b"wrong");
+    daemon.wait_for_line(told);
+    stays.assert_in_step();
+    let mut leaves = daemon.peer();
+    leaves.request(&header("b"), b"wrong");
+    drop(leaves);
+    daemon.wait_for_line(told);
 }
 
 #[test]
