@@ -129,7 +129,7 @@ pub(crate) fn pending_file(desk: &Arc<Desk>, slot: u64) -> PendingFile {
 }
 
 /// A code that no dropped ticket has, for each way in which a file can fail.
-fn code(error: &FileError) -> Code {
+pub(crate) fn code(error: &FileError) -> Code {
     match error {
         FileError::Store(StoreError::NoSpace) => Code::NoSpace,
         FileError::Store(_) => Code::GoingAway,

@@ -139,9 +139,20 @@ impl Item {
         Ok(())
     }
 
-    /// Ends it without a name. What its store is to blame for may be tried again with what came.
+    /// Ends it without a name. What its store is to blame for may be tried again with what came, all
+    /// else goes.
     fn fail(&mut self, error: FileError) {
-        self.course = Course::Settled(Err(error));
+        let is_kept = matches!(error, FileError::Store(_));
+        self.end(Err(error), is_kept);
+    }
+
+    fn end(&mut self, outcome: Result<Published, FileError>, is_kept: bool) {
+        let before = std::mem::replace(&mut self.course, Course::Settled(outcome));
+        if let Course::New { incoming, .. } = before
+            && !is_kept
+        {
+            incoming.discard();
+        }
     }
 
     fn published(&self, name: FileName, duplicate: bool) -> Published {
@@ -202,7 +213,7 @@ impl<'a> Batch<'a> {
         for item in &mut self.items {
             if let Some(scope) = &item.scope {
                 match self.shared.database.read(|db| posted(db, scope)) {
-                    Ok(Some(first)) => item.course = Course::Settled(Ok(first)),
+                    Ok(Some(first)) => item.end(Ok(first), false),
                     Ok(None) => {}
                     Err(error) => item.fail(error.into()),
                 }

@@ -44,12 +44,23 @@ pub(super) struct Shared {
 
 /// Up once a sync has failed: nobody knows then what is durable.
 #[derive(Debug, Default)]
-pub(super) struct Fence(AtomicBool);
+pub(super) struct Fence {
+    is_up: AtomicBool,
+    /// What the next syncs shall fail with; `None` for one that succeeds.
+    #[cfg(test)]
+    pub(super) faults: parking_lot::Mutex<std::collections::VecDeque<Option<io::ErrorKind>>>,
+}
 
 impl Fence {
+    #[cfg(test)]
+    fn fault(&self) -> Option<io::Error> {
+        let fault = self.faults.lock().pop_front().flatten()?;
+        Some(fault.into())
+    }
+
     /// Puts it up, and says so the first time.
     pub(super) fn raise(&self, error: &io::Error) {
-        if !self.0.swap(true, Ordering::AcqRel) {
+        if !self.is_up.swap(true, Ordering::AcqRel) {
             tracing::error!(
                 "{UPLOADS} can't be synced: {error}. No durable file is taken until a restart; \
                  check the disk first"
@@ -61,7 +72,7 @@ impl Fence {
 impl Shared {
     /// Refuses what has to be durable once nobody can say what is.
     pub(super) fn check_fence(&self) -> Result<(), StoreError> {
-        if self.fence.0.load(Ordering::Acquire) {
+        if self.fence.is_up.load(Ordering::Acquire) {
             Err(StoreError::Fenced)
         } else {
             Ok(())
@@ -70,6 +81,10 @@ impl Shared {
 
     /// Makes the bytes of a file durable. Blocks.
     pub(super) fn sync_file(&self, file: &File) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(fault) = self.fence.fault() {
+            return self.synced(Err(fault));
+        }
         self.synced(file.sync_data())
     }
 
@@ -78,6 +93,10 @@ impl Shared {
         // Each time by a handle of its own: one that has failed is never asked again. Running out
         // of descriptors is no failed sync.
         let handle = File::from(folder.handle()?);
+        #[cfg(test)]
+        if let Some(fault) = self.fence.fault() {
+            return self.synced(Err(fault));
+        }
         self.synced(handle.sync_all())
     }
 

@@ -1,13 +1,21 @@
 //! The engine in a real folder: what every engine does, and what only one that lasts can do.
 
+mod crashes;
+mod faults;
+mod obstacles;
+mod quotas;
+
 use super::*;
 use crate::store::Messages;
 use crate::store::conformance::{FilesUnderTest, files_conform, published, wanted};
-use crate::wire::Code;
+use crate::store::digester::Digester;
+use crate::wire::{Algorithm, Code, UserName, WantedDigest};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 /// A folder in a home of its own, which goes with it.
@@ -41,6 +49,13 @@ fn open(home: TempDir, limits: &FileLimits, clock: Clock) -> Home {
 }
 
 impl Home {
+    /// Opens it anew while the clock says what `now` says.
+    fn at(now: &Arc<Mutex<SystemTime>>, limits: &FileLimits) -> Self {
+        let now = Arc::clone(now);
+        let clock = Clock::from_fn(move || *now.lock());
+        open(tempfile::tempdir().unwrap(), limits, clock)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(UPLOADS).join(name)
     }
@@ -93,6 +108,30 @@ files_conform!(Home);
 
 fn begin(home: &Home, size: u64) -> Result<Box<dyn Upload>, FileError> {
     home.folder.begin(wanted("a", Some(size), true))
+}
+
+/// The file `name` of `owner`, nobody for a guest, with the size and digest of `content`.
+fn proven(name: &str, owner: &str, content: &[u8]) -> NewFile {
+    let mut digester = Digester::new(Algorithm::Sha256);
+    digester.update(content);
+    NewFile {
+        size: Some(content.len() as u64),
+        digest: Some(WantedDigest::Verify(digester.finish())),
+        owner: UserName::new(owner).ok(),
+        ..NewFile::named(FileName::new(name).unwrap())
+    }
+}
+
+/// Sends the first `bytes` of `content` from where `file` begins, and breaks off.
+fn break_off(home: &Home, file: &NewFile, content: &[u8], bytes: usize) -> u64 {
+    let mut upload = home.folder.begin(file.clone()).unwrap();
+    upload.write(&content[file.offset as usize..bytes]).unwrap();
+    upload.suspend()
+}
+
+fn offset(home: &Home, file: &NewFile) -> u64 {
+    let offset = home.folder.offset(&file.partial().unwrap());
+    offset.unwrap().bytes
 }
 
 fn put(home: &Home, name: &str, content: &[u8]) -> Result<String, Code> {
