@@ -12,7 +12,8 @@
 //! # }
 //! ```
 //!
-//! A [`Courier`] sends and fetches files over connections that may break. [`Client`] asks and
+//! A [`Poster`] posts messages and a [`Subscription`] follows rooms over connections that may break,
+//! each message once and in order. A [`Courier`] sends and fetches files over connections that may break. [`Client`] asks and
 //! waits; [`Client::send`] and [`Client::receive`] keep many requests under
 //! way at once. Printing, prompts and exit codes are left to the command line; [`load`] drives
 //! many connections to measure a server, and [`talk`] is the client of every other conversation.

@@ -145,6 +145,8 @@ impl Pushes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
     use std::time::SystemTime;
 
     fn message(room: &str, seq: u64, text: String) -> Push {
@@ -193,6 +195,41 @@ mod tests {
         ));
         for (wrong, body) in [("msg", "x"), ("gap", "")] {
             assert!(Push::read(wrong.to_owned(), Fields::new(), body.into()).is_err());
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let time = "1970-01-01T00:00:0[0-9]Z|[0-9:TZ-]{0,24}";
+        prop_oneof![
+            any::<u64>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[a-z@ ]{0,8}".prop_map(Value::from),
+            time.prop_map(Value::from),
+            Just(Value::Null),
+            Just(json!({"name": "a", "size": 1})),
+            Just(json!([1])),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_push_is_read_or_told(
+            msg_type in "msg|gap|going_away|error|[a-z]{0,5}",
+            values in prop::collection::vec((0usize..10, value()), 0..10),
+            body: Vec<u8>,
+        ) {
+            const NAMES: [&str; 10] =
+                ["room", "seq", "prev", "time", "from", "file", "first", "last", "retry_after_ms", "x"];
+            let fields = values.into_iter().fold(Fields::new(), |fields, (name, value)| {
+                fields.with(NAMES[name], value)
+            });
+            match Push::read(msg_type.clone(), fields, body) {
+                Ok(Push::Message(_)) => prop_assert_eq!(msg_type, "msg"),
+                Ok(Push::Gap { .. }) => prop_assert_eq!(msg_type, "gap"),
+                Ok(_) => prop_assert!(msg_type != "msg" && msg_type != "gap"),
+                Err(error) => prop_assert!(matches!(error, Error::Nonsense(_))),
+            }
         }
     }
 
