@@ -21,7 +21,12 @@ impl Docs {
         Self([0; BITMAP / 8])
     }
 
-    /// Adds what is in both this and `mask` out of a set on the disk.
+    /// Every message.
+    pub(super) fn all() -> Self {
+        Self([u64::MAX; BITMAP / 8])
+    }
+
+    /// Adds the messages of a set on the disk.
     ///
     /// # Errors
     ///
@@ -210,6 +215,8 @@ mod tests {
         let mut other = Docs::none();
         other.insert(4_095).unwrap();
         docs.keep(&other);
+        assert!(docs.iter().eq([4_095]));
+        docs.keep(&Docs::all());
         assert!(docs.iter().eq([4_095]));
         docs.keep(&Docs::none());
         assert!(docs.is_empty());

@@ -29,7 +29,7 @@ pub(in crate::store) struct Walk {
     shared: Arc<Shared>,
     /// As long as it can be used.
     index: Option<Indexed>,
-    room: u64,
+    /// Tokens of which a message must have one of each; those that tell most come first.
     spans: Vec<Span<u64>>,
     ascends: bool,
     /// What is not walked yet lies between these seqs.
@@ -53,11 +53,13 @@ impl Walk {
             Range::Before(seq) => (0, seq),
             Range::After(seq) => (seq, u64::MAX),
         };
+        let room = gram::room(room);
+        let mut spans = gram::spans(needle);
+        spans.push(room..room + 1);
         Self {
             index: Indexed::open(&shared),
             shared,
-            room: gram::room(room),
-            spans: gram::spans(needle),
+            spans,
             ascends: matches!(range, Range::After(_)),
             after,
             before,
@@ -94,7 +96,7 @@ impl Iterator for Walk {
                 self.walked_to(after, before);
                 return Some(Stretch::Unindexed { after, before });
             };
-            match candidates(&index.file, seq, self.room, &mut self.spans) {
+            match candidates(&index.file, seq, &mut self.spans) {
                 Ok((block, docs)) => {
                     let seqs = docs.iter().map(|doc| block.first.saturating_add(doc));
                     let wanted = |seq: &u64| self.after < *seq && *seq < self.before;
@@ -143,24 +145,20 @@ impl Indexed {
     }
 }
 
-/// The block that speaks of `seq`, and those of its messages that are in `room` and have a token in
-/// each of `spans`.
+/// The block that speaks of `seq`, and those of its messages that have a token in each of `spans`.
 fn candidates(
     file: &IndexFile,
     seq: u64,
-    room: u64,
     spans: &mut [Span<u64>],
 ) -> Result<(Block, Docs), IndexError> {
     let block = file.block(seq)?;
-    let mut docs = file.docs(&block, &(room..room + 1))?;
+    let mut docs = Docs::all();
     for at in 0..spans.len() {
-        if docs.is_empty() {
-            break;
-        }
         docs.keep(&file.docs(&block, &spans[at])?);
         if docs.is_empty() {
             // Rare here, so likely rare in the next block too.
             spans.swap(0, at);
+            break;
         }
     }
     Ok((block, docs))
