@@ -4,7 +4,7 @@ use super::readers::Readers;
 use super::row::{from_column, to_column};
 use crate::store::StoreError;
 use crate::store::search::Texts;
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -21,28 +21,43 @@ impl Texts for Committed {
 
     fn after(
         &mut self,
-        seq: u64,
+        mut seq: u64,
         take: &mut dyn FnMut(u64, &str, &str) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.0.read(|connection| {
-            let sql = "SELECT seq, room, text FROM message WHERE seq > ?1 ORDER BY seq";
-            let mut statement = connection.prepare_cached(sql)?;
-            let mut rows = statement.query([to_column(seq)])?;
-            while let Some(row) = rows.next()? {
-                // One that rotted is shown to nobody, so it need not be found.
-                let Some((seq, room, text)) = read(row) else {
-                    continue;
-                };
-                if take(from_column(seq), room, text).is_break() {
-                    break;
-                }
+        loop {
+            let before = seq;
+            let flow = self.0.read(|connection| some(connection, &mut seq, take))?;
+            if flow.is_break() || seq == before {
+                return Ok(());
             }
-            Ok(())
-        })
+        }
     }
 }
 
-fn read<'a>(row: &'a Row<'_>) -> Option<(i64, &'a str, &'a str)> {
+/// Gives `take` some of the messages after `seq`, which becomes the last one's. Not all in one
+/// statement, since while one is under way the WAL can't begin from its start again.
+fn some(
+    connection: &Connection,
+    seq: &mut u64,
+    take: &mut dyn FnMut(u64, &str, &str) -> ControlFlow<()>,
+) -> rusqlite::Result<ControlFlow<()>> {
+    let sql = "SELECT seq, room, text FROM message WHERE seq > ?1 ORDER BY seq LIMIT 512";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([to_column(*seq)])?;
+    while let Some(row) = rows.next()? {
+        *seq = from_column(row.get(0)?);
+        // One that rotted is shown to nobody, so it need not be found.
+        let Some((room, text)) = read(row) else {
+            continue;
+        };
+        if take(*seq, room, text).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+fn read<'a>(row: &'a Row<'_>) -> Option<(&'a str, &'a str)> {
     let text = |column| row.get_ref(column).ok()?.as_str().ok();
-    Some((row.get(0).ok()?, text(1)?, text(2)?))
+    Some((text(1)?, text(2)?))
 }

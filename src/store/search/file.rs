@@ -106,8 +106,8 @@ pub(super) struct Block {
     pub(super) last: u64,
     /// The number of its first chunk.
     chunk: i64,
-    /// The first token of each chunk.
-    lows: Vec<u64>,
+    /// The first token of each chunk, eight bytes each.
+    lows: Vec<u8>,
 }
 
 /// A connection to the file.
@@ -159,6 +159,25 @@ impl IndexFile {
         Ok(Self(connection))
     }
 
+    /// Begins to read what is there now, until [`Self::end_reading`]. Without it every look at a
+    /// block would lock and unlock the file.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn begin_reading(&self) -> Result<(), IndexError> {
+        Ok(self.0.prepare_cached("BEGIN")?.execute([]).map(drop)?)
+    }
+
+    /// Ends what [`Self::begin_reading`] began.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn end_reading(&self) -> Result<(), IndexError> {
+        Ok(self.0.prepare_cached("COMMIT")?.execute([]).map(drop)?)
+    }
+
     /// The last seq that a block speaks of, 0 if there is no block.
     ///
     /// # Errors
@@ -182,7 +201,9 @@ impl IndexFile {
             let chunk: i64 = transaction
                 .prepare_cached(next)?
                 .query_row([], |row| row.get(0))?;
-            let lows: Vec<u64> = block.chunks.iter().map(|chunk| chunk.low).collect();
+            let lows = block.chunks.iter().map(|chunk| chunk.low.to_le_bytes());
+            let lows = lows.collect::<Vec<_>>().concat();
+            let checksum = block_checksum([block.last, block.after, block.first], chunk, &lows);
             let insert = "INSERT INTO block (last, after, first, chunk, lows, checksum)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             transaction.prepare_cached(insert)?.execute(params![
@@ -190,8 +211,8 @@ impl IndexFile {
                 to_column(block.after)?,
                 to_column(block.first)?,
                 chunk,
-                lows_to_bytes(&lows),
-                block_checksum([block.last, block.after, block.first], chunk, &lows),
+                lows,
+                checksum,
             ])?;
             let insert = "INSERT INTO chunk (number, checksum, bytes) VALUES (?1, ?2, ?3)";
             let mut insert = transaction.prepare_cached(insert)?;
@@ -214,8 +235,8 @@ impl IndexFile {
         let mut find = self.0.prepare_cached(find)?;
         let found = find.query_row([to_column(seq)?], |row| {
             let seqs: [i64; 3] = [row.get(0)?, row.get(1)?, row.get(2)?];
-            let lows = bytes_to_lows(row.get_ref(4)?.as_blob()?);
-            Ok((seqs, row.get::<_, i64>(3)?, lows, row.get::<_, i64>(5)?))
+            let (chunk, checksum): (i64, i64) = (row.get(3)?, row.get(5)?);
+            Ok((seqs, chunk, row.get::<_, Vec<u8>>(4)?, checksum))
         });
         let (seqs, chunk, lows, checksum) = found.optional()?.ok_or(IndexError::Damaged)?;
         let [last, after, first] = seqs.map(i64::cast_unsigned);
@@ -240,18 +261,20 @@ impl IndexFile {
         let mut docs = Docs::none();
         let mut find =
             (self.0).prepare_cached("SELECT checksum, bytes FROM chunk WHERE number = ?1")?;
-        let begun = block.lows.partition_point(|low| *low <= tokens.start);
-        let end = block.lows.partition_point(|low| *low < tokens.end);
+        let lows: &[[u8; 8]] = block.lows.as_chunks().0;
+        let begun = lows.partition_point(|low| u64::from_le_bytes(*low) <= tokens.start);
+        let end = lows.partition_point(|low| u64::from_le_bytes(*low) < tokens.end);
         // The first of them may lie behind the beginning of the chunk before.
-        for at in begun.saturating_sub(1)..end {
-            let number = block.chunk.saturating_add_unsigned(at as u64);
+        let begun = begun.saturating_sub(1);
+        let numbers = block.chunk.saturating_add_unsigned(begun as u64)..;
+        for (number, low) in numbers.zip(lows[..end].iter().skip(begun)) {
             let mut rows = find.query([number])?;
             let row = rows.next()?.ok_or(IndexError::Damaged)?;
             let bytes = row.get_ref(1)?.as_blob().map_err(|_| IndexError::Damaged)?;
             if row.get::<_, i64>(0)? != chunk_checksum(block.last, number, bytes) {
                 return Err(IndexError::Damaged);
             }
-            chunk::read(block.lows[at], bytes, tokens, &mut docs)?;
+            chunk::read(u64::from_le_bytes(*low), bytes, tokens, &mut docs)?;
         }
         Ok(docs)
     }
@@ -283,34 +306,18 @@ fn to_column(seq: u64) -> Result<i64, IndexError> {
     i64::try_from(seq).map_err(|_| IndexError::Refused("no store counts so far".to_owned()))
 }
 
-fn lows_to_bytes(lows: &[u64]) -> Vec<u8> {
-    lows.iter().flat_map(|low| low.to_le_bytes()).collect()
+fn block_checksum([last, after, first]: [u64; 3], chunk: i64, lows: &[u8]) -> i64 {
+    let numbers = [last, after, first, chunk.cast_unsigned()].map(u64::to_le_bytes);
+    checksum(&[numbers.as_flattened(), lows].concat())
 }
 
-fn bytes_to_lows(bytes: &[u8]) -> Vec<u64> {
-    let lows = bytes.as_chunks().0.iter();
-    lows.map(|low| u64::from_le_bytes(*low)).collect()
-}
-
-fn block_checksum(seqs: [u64; 3], chunk: i64, lows: &[u64]) -> i64 {
-    let mut hasher = blake3::Hasher::new();
-    for seq in seqs {
-        hasher.update(&seq.to_le_bytes());
-    }
-    hasher.update(&chunk.to_le_bytes());
-    hasher.update(&lows_to_bytes(lows));
-    checksum(&hasher)
-}
-
+/// The place is put beside the hash, so that the hash is one of whole, aligned pieces.
 fn chunk_checksum(last: u64, number: i64, bytes: &[u8]) -> i64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&last.to_le_bytes());
-    hasher.update(&number.to_le_bytes());
-    hasher.update(bytes);
-    checksum(&hasher)
+    checksum(bytes) ^ last.rotate_left(32).cast_signed() ^ number
 }
 
-fn checksum(hasher: &blake3::Hasher) -> i64 {
-    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+/// The first 64 bits of the BLAKE3 hash.
+fn checksum(bytes: &[u8]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *blake3::hash(bytes).as_bytes();
     i64::from_le_bytes([a, b, c, d, e, f, g, h])
 }

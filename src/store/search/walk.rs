@@ -122,7 +122,10 @@ impl Iterator for Walk {
 
 impl Drop for Walk {
     fn drop(&mut self) {
-        if let Some(index) = self.index.take() {
+        // One that can't end is not used again.
+        if let Some(index) = self.index.take()
+            && index.file.end_reading().is_ok()
+        {
             self.shared.put_back(index.generation, index.file);
         }
     }
@@ -131,7 +134,7 @@ impl Drop for Walk {
 impl Indexed {
     fn open(shared: &Shared) -> Option<Self> {
         let (generation, file) = shared.reader()?;
-        match file.end() {
+        match file.begin_reading().and_then(|()| file.end()) {
             Ok(end) => Some(Self {
                 file,
                 generation,
