@@ -4,175 +4,31 @@
 //! A durable file is synced and its record says `publishing` before it gets its name; its folder is
 //! synced before the record says `published`, together with the post to its room; only then is
 //! anybody told. A file that asked for less skips the waiting.
+//!
+//! One file of it is in `item`, what is committed for each at its end in `change`.
 
-use super::incoming::Incoming;
+mod change;
+mod item;
+
+use super::Shared;
 use super::publisher::Finished;
-use super::records::{Record, Scope, State, claim, enter, keep_posted, posted, settle};
-use super::space::Share;
-use super::{Shared, UPLOADS};
-use crate::budget::Charge;
+use super::records::{claim, enter, posted};
 use crate::store::beside::beside;
 use crate::store::database::Writing;
-use crate::store::{
-    Arrival, FileError, NewFile, NewMessage, PendingFile, Published, Receipt, StoreError,
-};
-use crate::ticket::{Ticket, redeem_all};
-use crate::wire::{Answer, Digest, FileName, FileTag};
+use crate::store::{Arrival, StoreError};
+use crate::ticket::redeem_all;
+use crate::wire::FileName;
+use change::{Change, Committed};
 use crossbeam_channel::bounded;
+use item::{Course, Item};
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Files that are published together.
 pub(super) struct Batch<'a> {
     shared: &'a Arc<Shared>,
     items: Vec<Item>,
-}
-
-/// One file of a batch.
-struct Item {
-    wanted: NewFile,
-    digest: Option<Digest>,
-    size: u64,
-    ticket: Ticket,
-    answer: fn(Result<Published, &FileError>) -> Answer,
-    charge: Option<Charge>,
-    scope: Option<Scope>,
-    course: Course,
-}
-
-/// What becomes of a file.
-enum Course {
-    /// It gets a name.
-    New {
-        incoming: Incoming,
-        record: Option<Record>,
-        /// Whether it has its name.
-        renamed: bool,
-    },
-    /// The same file is here already, under this name.
-    Same { name: FileName, held: Held },
-    /// It is done, or can't be.
-    Settled(Result<Published, FileError>),
-}
-
-/// What a duplicate gives back at its end.
-enum Held {
-    Incoming(Incoming),
-    Share(Share),
-}
-
-/// What the last commit tells of one file.
-#[derive(Default)]
-struct Committed {
-    post: Option<Receipt>,
-    already_owned: bool,
-}
-
-impl Item {
-    fn new(finished: Finished) -> Self {
-        let scope = finished.scope();
-        let Finished {
-            wanted,
-            incoming,
-            same,
-            digest,
-            size,
-            pending,
-        } = finished;
-        let PendingFile {
-            ticket,
-            answer,
-            charge,
-        } = pending;
-        let course = match (incoming, same) {
-            (Some(incoming), _) => Course::New {
-                incoming,
-                record: None,
-                renamed: false,
-            },
-            (None, Some((name, share))) => Course::Same {
-                name,
-                held: Held::Share(share),
-            },
-            (None, None) => Course::Settled(Err(StoreError::Fenced.into())),
-        };
-        Self {
-            wanted,
-            digest,
-            size,
-            ticket,
-            answer,
-            charge: Some(charge),
-            scope,
-            course,
-        }
-    }
-
-    /// Finds out whether the same file is here already.
-    fn recognize(&mut self, shared: &Arc<Shared>) -> Result<(), FileError> {
-        let (Course::New { .. } | Course::Same { .. }, Some(digest)) = (&self.course, self.digest)
-        else {
-            return Ok(());
-        };
-        let asked = &self.wanted.name;
-        let found = shared.same(asked, self.size, digest, self.wanted.reader())?;
-        let Some(record) = found else {
-            return match self.course {
-                // Removed since this began: its bytes were not kept.
-                Course::Same { .. } => Err(FileError::Conflict { offset: 0 }),
-                _ => Ok(()),
-            };
-        };
-        if self.wanted.durable && record.state == State::Hasty {
-            shared.settle_one(&record)?;
-        }
-        let gone = Course::Settled(Err(FileError::FencedOut));
-        let held = match std::mem::replace(&mut self.course, gone) {
-            Course::New { incoming, .. } => Held::Incoming(incoming),
-            Course::Same { held, .. } => held,
-            Course::Settled(_) => return Ok(()),
-        };
-        let name = record.name;
-        self.course = Course::Same { name, held };
-        Ok(())
-    }
-
-    /// Ends it without a name. What its store is to blame for may be tried again with what came, all
-    /// else goes.
-    fn fail(&mut self, error: FileError) {
-        let is_kept = matches!(error, FileError::Store(_));
-        self.end(Err(error), is_kept);
-    }
-
-    fn end(&mut self, outcome: Result<Published, FileError>, is_kept: bool) {
-        let before = std::mem::replace(&mut self.course, Course::Settled(outcome));
-        if let Course::New { incoming, .. } = before
-            && !is_kept
-        {
-            incoming.discard();
-        }
-    }
-
-    fn published(&self, name: FileName, duplicate: bool) -> Published {
-        Published {
-            name,
-            size: self.size,
-            digest: self.digest,
-            durable: self.wanted.durable,
-            duplicate,
-            room: self.wanted.room.clone(),
-            post: None,
-        }
-    }
-
-    /// Whether its record must be committed before anything else happens to it: because it is
-    /// durable, because without the record it would be seen by everybody, or because a resend
-    /// asks the record.
-    fn waits(&self) -> bool {
-        self.wanted.durable || self.scope.is_some() || self.wanted.reader().is_some()
-    }
 }
 
 impl<'a> Batch<'a> {
@@ -451,141 +307,5 @@ impl<'a> Batch<'a> {
         {
             witness.published(&arrivals);
         }
-    }
-}
-
-/// What is committed for one file.
-struct Change {
-    /// Its record, if it has not been entered yet.
-    enter: Option<Record>,
-    state: Option<State>,
-    published: Published,
-    wanted: NewFile,
-    scope: Option<Scope>,
-    charge: Option<Charge>,
-}
-
-impl Change {
-    fn make(self, db: &mut Writing<'_>, now: SystemTime) -> Result<Committed, StoreError> {
-        let Self {
-            wanted,
-            mut published,
-            ..
-        } = self;
-        let name = published.name.as_str();
-        if let Some(record) = &self.enter {
-            enter(db, record)?;
-        }
-        if let Some(state) = self.state {
-            settle(db, name, state)?;
-        }
-        let is_new_claim = claim(db, name, wanted.owner.as_ref(), now)?;
-        if let (Some(room), Some(charge)) = (&wanted.room, self.charge) {
-            published.post = Some(db.post(NewMessage {
-                room: room.clone(),
-                from: wanted.owner.clone(),
-                key: wanted.key.clone(),
-                text: String::new(),
-                file: Some(FileTag {
-                    name: published.name.clone(),
-                    size: published.size,
-                    digest: published.digest,
-                }),
-                charge,
-            })?);
-        }
-        if let Some(scope) = &self.scope {
-            keep_posted(db, scope, &published)?;
-        }
-        Ok(Committed {
-            post: published.post,
-            already_owned: published.duplicate && !is_new_claim,
-        })
-    }
-}
-
-impl Item {
-    /// Whether its last commit is still to come.
-    const fn is_under_way(&self) -> bool {
-        matches!(
-            self.course,
-            Course::New { renamed: true, .. } | Course::Same { .. }
-        )
-    }
-
-    fn change(&mut self) -> Option<Change> {
-        let (name, duplicate, enter, state) = match &self.course {
-            Course::New {
-                record: Some(record),
-                renamed: true,
-                ..
-            } => {
-                let state = match record.state {
-                    State::Publishing => State::Published,
-                    state => state,
-                };
-                let enter = (!self.waits()).then(|| record.clone());
-                (record.name.clone(), false, enter, Some(state))
-            }
-            Course::Same { name, .. } => (name.clone(), true, None, None),
-            _ => return None,
-        };
-        Some(Change {
-            enter,
-            state,
-            published: self.published(name, duplicate),
-            wanted: self.wanted.clone(),
-            scope: self.scope.clone(),
-            charge: self.charge.take(),
-        })
-    }
-
-    /// Ends it well.
-    fn settle(&mut self, shared: &Shared, made: Committed) {
-        let gone = Course::Settled(Err(StoreError::Fenced.into()));
-        let (name, duplicate) = match std::mem::replace(&mut self.course, gone) {
-            Course::New {
-                incoming,
-                record: Some(record),
-                ..
-            } => {
-                incoming.published(false);
-                shared.listing.add(record.name.as_str());
-                (record.name, false)
-            }
-            Course::Same { name, held } => {
-                match held {
-                    Held::Incoming(incoming) => incoming.duplicate(made.already_owned),
-                    Held::Share(share) => share.keep(true, made.already_owned),
-                }
-                (name, true)
-            }
-            _ => return,
-        };
-        let mut published = self.published(name, duplicate);
-        if self.wanted.durable {
-            published.post = made.post;
-        }
-        self.course = Course::Settled(Ok(published));
-    }
-
-    /// Takes its name away again.
-    fn take_back(&self, shared: &Shared) {
-        let Course::New {
-            incoming,
-            record: Some(record),
-            renamed: true,
-        } = &self.course
-        else {
-            return;
-        };
-        let name = record.name.as_str();
-        let back = shared
-            .uploads
-            .rename(name, &shared.incoming, incoming.name());
-        if let Err(error) = back {
-            tracing::error!("{UPLOADS}/{name:?} was refused and can't be taken back: {error}");
-        }
-        shared.forget_later(&record.name);
     }
 }
