@@ -164,7 +164,7 @@ impl Shared {
                     continue;
                 };
                 let reader = record.as_ref().and_then(|record| record.reader.as_deref());
-                let is_visible = record.as_ref().is_none_or(Record::is_visible);
+                let is_visible = (record.as_ref()).is_none_or(|record| self.is_visible(record));
                 if !is_visible || !query.viewer.sees(reader) {
                     continue;
                 }

@@ -36,6 +36,7 @@ use crate::wire::{Digest, FileName};
 use crossbeam_channel::bounded;
 use helpers::Helpers;
 use listing::Listing;
+use parking_lot::Mutex;
 use partials::Partials;
 use placed::Placed;
 use publisher::{Job, Publisher};
@@ -107,6 +108,7 @@ impl Folder {
             space: Arc::new(space),
             partials: Partials::default(),
             listing: Listing::default(),
+            finished: Mutex::default(),
             helpers: Helpers::start()?,
             placed,
             publisher,

@@ -27,7 +27,7 @@ impl Shared {
             _ => self.database.read(|db| file(db, name.as_str()))?,
         };
         if let Some(record) = &record
-            && !(record.is_visible() && viewer.sees(record.reader.as_deref()))
+            && !(self.is_visible(record) && viewer.sees(record.reader.as_deref()))
         {
             return Err(FileError::NotFound);
         }

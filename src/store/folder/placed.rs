@@ -111,7 +111,7 @@ impl Shared {
             return Ok(false);
         };
         let record = self.database.read(|db| file(db, text))?;
-        if record.is_some_and(|record| record.stamp == stamp || !record.is_visible()) {
+        if record.is_some_and(|it| it.stamp == stamp || !self.is_visible(&it)) {
             return Ok(false);
         }
         let written = UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.mtime).unwrap_or(0));

@@ -23,6 +23,10 @@ const BATCH: usize = 256;
 /// How often what is old or not yet synced is looked after.
 const ROUND: Duration = Duration::from_secs(3_600);
 
+/// How long nothing is published before the records are brought up to date: until then the next
+/// commit does that as well.
+const REST: Duration = Duration::from_millis(200);
+
 /// An upload that is whole.
 #[derive(Debug)]
 pub(super) struct Finished {
@@ -142,9 +146,14 @@ fn serve(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
     let mut round = Instant::now() + ROUND;
     let mut next = None;
     loop {
+        let rest = if shared.finished.lock().is_empty() {
+            round
+        } else {
+            round.min(Instant::now() + REST)
+        };
         let job = match next.take() {
             Some(job) => Ok(job),
-            None => jobs.recv_deadline(round),
+            None => jobs.recv_deadline(rest),
         };
         // A panic loses the tickets of one batch, which then answer themselves, and nothing else.
         let step = catch_unwind(AssertUnwindSafe(|| match job {
@@ -163,7 +172,10 @@ fn serve(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
                 (true, None)
             }
             Err(RecvTimeoutError::Timeout) => {
-                shared.look_after();
+                shared.settle_finished();
+                if Instant::now() >= round {
+                    shared.look_after();
+                }
                 (true, None)
             }
             Ok(Job::Close) | Err(RecvTimeoutError::Disconnected) => (false, None),
@@ -179,6 +191,7 @@ fn serve(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
     }
     // What raced with the end.
     jobs.try_iter().for_each(refuse);
+    shared.settle_finished();
     shared.settle_hasty();
 }
 

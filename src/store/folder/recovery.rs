@@ -8,7 +8,7 @@ use super::space::{Share, Space};
 use super::{INCOMING, Shared};
 use crate::store::StoreError;
 use crate::store::digester::Digester;
-use crate::store::directory::Access;
+use crate::store::directory::{Access, Stamp};
 use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
@@ -60,7 +60,9 @@ impl Shared {
             None => false,
         };
         let opened = self.uploads.open_to_read(name)?;
-        let found = opened.filter(|(_, stamp)| *stamp == record.stamp && !is_incoming);
+        let is_it =
+            |stamp: &Stamp| (stamp.inode, stamp.size) == (record.stamp.inode, record.stamp.size);
+        let found = opened.filter(|(_, stamp)| is_it(stamp) && !is_incoming);
         let Some((file, _)) = found else {
             // It never got its name, or another size than it was to have; nobody was told.
             self.forget_now(name)?;

@@ -18,7 +18,7 @@ impl Shared {
             return Err(FileError::NotFound);
         };
         let record = record.as_ref();
-        if record.is_some_and(|record| !record.is_visible()) {
+        if record.is_some_and(|record| !self.is_visible(record)) {
             return Err(FileError::NotFound);
         }
         let own = |owner: &Option<_>| owner.is_some() && *owner == viewer.user;
@@ -41,6 +41,7 @@ impl Shared {
         self.check_fence()?;
         self.uploads.remove(text)?;
         self.listing.take(text);
+        self.finished.lock().remove(name);
         self.sync_folder(&self.uploads)?;
         let gone = text.to_owned();
         self.commit(move |db| Ok(forget(db, &gone)?))?;

@@ -8,7 +8,7 @@ use super::listing::Listing;
 use super::partials::{Partials, Writer};
 use super::placed::Placed;
 use super::publisher::Publisher;
-use super::records::{Record, State, forget};
+use super::records::{Record, State, file, forget};
 use super::space::Space;
 use crate::store::database::{Database, Writing};
 use crate::store::directory::{Directory, Stamp};
@@ -16,7 +16,9 @@ use crate::store::{FileError, FileWitness, NewFile, Offset, PartialId, StoreErro
 use crate::time::{Clock, Random};
 use crate::wire::FileName;
 use crossbeam_channel::{bounded, unbounded};
+use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,9 @@ pub(super) struct Shared {
     pub(super) space: Arc<Space>,
     pub(super) partials: Partials,
     pub(super) listing: Listing,
+    /// Files that are published for good though their records still say `publishing`: the next
+    /// commit of others says it too, and a start would.
+    pub(super) finished: Mutex<HashSet<FileName>>,
     pub(super) helpers: Helpers,
     pub(super) placed: Placed,
     pub(super) publisher: Publisher,
@@ -48,7 +53,7 @@ pub(super) struct Fence {
     is_up: AtomicBool,
     /// What the next syncs shall fail with; `None` for one that succeeds.
     #[cfg(test)]
-    pub(super) faults: parking_lot::Mutex<std::collections::VecDeque<Option<io::ErrorKind>>>,
+    pub(super) faults: Mutex<std::collections::VecDeque<Option<io::ErrorKind>>>,
 }
 
 impl Fence {
@@ -85,7 +90,8 @@ impl Shared {
         if let Some(fault) = self.fence.fault() {
             return self.synced(Err(fault));
         }
-        self.synced(file.sync_data())
+        // With its time, by which it is known again.
+        self.synced(file.sync_all())
     }
 
     /// Makes the names in a folder durable. Blocks.
@@ -177,6 +183,17 @@ impl Shared {
         self.change_later(move |db| forget(db, &name));
     }
 
+    /// Whether anybody may be told that a file is there.
+    pub(super) fn is_visible(&self, record: &Record) -> bool {
+        if record.state != State::Publishing || self.finished.lock().contains(&record.name) {
+            return true;
+        }
+        // The record may have been brought up to date since it was read.
+        let now = self.database.read(|db| file(db, record.name.as_str()));
+        let is_published = |now: Record| now.state != State::Publishing;
+        now.is_ok_and(|now| now.is_some_and(is_published))
+    }
+
     /// The record of a file that is about to be called `name`.
     pub(super) fn record(
         &self,
@@ -205,7 +222,7 @@ impl Shared {
     pub(super) fn offset(&self, id: &PartialId) -> Result<Offset, FileError> {
         loop {
             if let Some(record) = self.same(&id.name, id.size, id.digest, None)?
-                && record.state == State::Published
+                && record.state != State::Hasty
             {
                 return Ok(Offset {
                     bytes: id.size,

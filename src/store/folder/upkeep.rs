@@ -4,8 +4,41 @@
 use super::Shared;
 use super::records::{Record, State, forget_partial, settle, unsettled};
 use crate::store::StoreError;
+use crate::wire::FileName;
+use rusqlite::Connection;
+
+/// Says in the records that files are published for good.
+pub(super) fn settle_all(db: &Connection, names: &[FileName]) -> Result<(), StoreError> {
+    for name in names {
+        settle(db, name.as_str(), State::Published)?;
+    }
+    Ok(())
+}
 
 impl Shared {
+    /// Says in the records what is published for good.
+    pub(super) fn settle_finished(&self) {
+        let names: Vec<_> = self.finished.lock().iter().cloned().collect();
+        if names.is_empty() {
+            return;
+        }
+        let settled = names.clone();
+        let committed = self.commit(move |db| settle_all(db, &settled));
+        match committed {
+            Ok(()) => self.unfinish(&names),
+            // Then the next commit or a start does it.
+            Err(error) => tracing::debug!("published files can't be recorded as such: {error}"),
+        }
+    }
+
+    /// Forgets of files that their records still have to say that they are published.
+    pub(super) fn unfinish(&self, names: &[FileName]) {
+        let mut finished = self.finished.lock();
+        for name in names {
+            finished.remove(name);
+        }
+    }
+
     /// Does what has to be done now and then.
     pub(super) fn look_after(&self) {
         self.expire_partials();

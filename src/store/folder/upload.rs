@@ -253,7 +253,8 @@ impl Shared {
     ) -> Result<Option<Record>, StoreError> {
         let found = (self.database).read(|db| same(db, asked, size, digest, reader))?;
         for record in found {
-            if self.uploads.stamp(record.name.as_str())? == Some(record.stamp) {
+            let stamp = self.uploads.stamp(record.name.as_str())?;
+            if stamp == Some(record.stamp) && self.is_visible(&record) {
                 return Ok(Some(record));
             }
         }

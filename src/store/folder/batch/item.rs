@@ -157,6 +157,19 @@ impl Item {
         )
     }
 
+    /// The name of a durable file whose record says all about it already.
+    pub(super) fn plain_name(&self) -> Option<FileName> {
+        let is_plain = self.wanted.durable && self.wanted.room.is_none() && self.scope.is_none();
+        match &self.course {
+            Course::New {
+                record: Some(record),
+                renamed: true,
+                ..
+            } if is_plain => Some(record.name.clone()),
+            _ => None,
+        }
+    }
+
     pub(super) fn change(&mut self) -> Option<Change> {
         let (name, duplicate, enter, state) = match &self.course {
             Course::New {

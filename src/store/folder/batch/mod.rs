@@ -1,9 +1,11 @@
 //! Publishing a batch of files: what each turns out to be, names, syncs, records, renames. Each step
 //! is made for all of them before the next one, so that they share its cost.
 //!
-//! A durable file is synced and its record says `publishing` before it gets its name; its folder is
-//! synced before the record says `published`, together with the post to its room; only then is
-//! anybody told. A file that asked for less skips the waiting.
+//! A durable file is synced and its record says `publishing` before it gets its name, and its folder
+//! is synced before anybody is told: whatever happens then, a start finds the record and the name and
+//! makes an end of it. So that the record says `published` need not be waited for: the next commit
+//! sees to it. Only what has a post to a room or a key waits for a second commit, which has both. A
+//! file that asked for less skips the waiting.
 //!
 //! One file of it is in `item`, what is committed for each at its end in `change`.
 
@@ -13,6 +15,7 @@ mod item;
 use super::Shared;
 use super::publisher::Finished;
 use super::records::{claim, enter, posted};
+use super::upkeep::settle_all;
 use crate::store::beside::beside;
 use crate::store::database::Writing;
 use crate::store::{Arrival, StoreError};
@@ -50,6 +53,8 @@ impl<'a> Batch<'a> {
             }
         }
         self.sync_folder();
+        self.settle_plain();
+        self.tell();
         self.commit();
         self.tell();
     }
@@ -140,9 +145,12 @@ impl<'a> Batch<'a> {
         if records.is_empty() {
             return;
         }
+        let finished: Vec<_> = self.shared.finished.lock().iter().cloned().collect();
+        let settled = finished.clone();
         let (done, committed) = bounded(1);
         self.shared.database.write(
             move |db| {
+                settle_all(db, &settled)?;
                 for (record, owner) in &records {
                     enter(db, record)?;
                     claim(db, record.name.as_str(), owner.as_ref(), record.time)?;
@@ -160,10 +168,13 @@ impl<'a> Batch<'a> {
                 self.fail_named(place, error);
             }
         }
-        if let Err(error) = committed {
-            for place in 0..self.items.len() {
-                if self.items[place].waits() {
-                    self.fail_named(place, error.again());
+        match committed {
+            Ok(()) => self.shared.unfinish(&finished),
+            Err(error) => {
+                for place in 0..self.items.len() {
+                    if self.items[place].waits() {
+                        self.fail_named(place, error.again());
+                    }
                 }
             }
         }
@@ -235,7 +246,18 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Commits what all of this has come to, with the posts to rooms.
+    /// Ends those for which nothing more has to be committed: their records and their names are
+    /// durable, and a start would end them the same way.
+    fn settle_plain(&mut self) {
+        for item in &mut self.items {
+            if let Some(name) = item.plain_name() {
+                self.shared.finished.lock().insert(name);
+                item.settle(self.shared, Committed::default());
+            }
+        }
+    }
+
+    /// Commits what the others have come to, with the posts to rooms.
     fn commit(&mut self) {
         let changes: Vec<Change> = self.items.iter_mut().filter_map(Item::change).collect();
         if changes.is_empty() {
@@ -275,15 +297,15 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Answers, and tells the witness of what is new.
-    fn tell(self) {
+    /// Answers those that have ended, and tells the witness of what is new.
+    fn tell(&mut self) {
         let mut arrivals = Vec::new();
         let mut answers = Vec::with_capacity(self.items.len());
-        for item in self.items {
-            let outcome = match item.course {
-                Course::Settled(outcome) => outcome,
-                // Nothing is left under way by a commit.
-                _ => Err(StoreError::Fenced.into()),
+        let items = std::mem::take(&mut self.items);
+        for item in items {
+            let Course::Settled(outcome) = item.course else {
+                self.items.push(item);
+                continue;
             };
             if let Ok(published) = &outcome
                 && !published.duplicate

@@ -17,12 +17,12 @@ const UNSETTLED: &str = "SELECT name, asked, size, sha256, blake3, state, reader
 
 const SAME_SHA256: &str = "SELECT name, asked, size, sha256, blake3, state, reader, time, inode, \
      mtime, incoming FROM file
-     WHERE sha256 = ?1 AND asked = ?2 AND size = ?3 AND state <> 0
+     WHERE sha256 = ?1 AND asked = ?2 AND size = ?3
      AND (reader IS NULL OR reader = ?4) ORDER BY time, name";
 
 const SAME_BLAKE3: &str = "SELECT name, asked, size, sha256, blake3, state, reader, time, inode, \
      mtime, incoming FROM file
-     WHERE blake3 = ?1 AND asked = ?2 AND size = ?3 AND state <> 0
+     WHERE blake3 = ?1 AND asked = ?2 AND size = ?3
      AND (reader IS NULL OR reader = ?4) ORDER BY time, name";
 
 const POSTED: &str = "SELECT name, size, digest, seq, prev, time FROM file_key

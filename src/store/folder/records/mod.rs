@@ -54,11 +54,6 @@ impl Record {
         }
     }
 
-    /// Whether anybody may be told that it is there.
-    pub(super) fn is_visible(&self) -> bool {
-        self.state != State::Publishing
-    }
-
     /// The digest of that kind, if it is known.
     pub(super) fn digest_of(&self, algorithm: Algorithm) -> Option<Digest> {
         let bytes = match algorithm {
