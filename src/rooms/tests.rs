@@ -143,7 +143,7 @@ impl Trial {
         let budget = Budget::new(1 << 30);
         let bounds = Bounds {
             mail: MAIL,
-            lean_mail: MAIL,
+            lean_mail: MAIL / 4,
             joins: 2,
         };
         let rooms = Arc::new(Rooms::new(bounds, budget.clone()));
@@ -314,6 +314,24 @@ fn a_full_mail_leaves_a_gap_that_is_told_once_the_rest_is_read() {
     trial.happen(Event::Post(0, 0));
     trial.end();
     assert_eq!((trial.told["a"], trial.gaps), (8, 1));
+}
+
+#[test]
+fn while_the_memory_is_used_up_a_mail_takes_less() {
+    let mut trial = Trial::new(Vec::new());
+    trial.happen(Event::Join(0, None));
+    let mut charge = trial.budget.charge();
+    charge.grow(1 << 30);
+    for _ in 0..3 {
+        trial.happen(Event::Post(0, 500));
+    }
+    trial.happen(Event::Deliver);
+    trial.happen(Event::Take(MAIL));
+    assert_eq!((trial.told["a"], trial.gaps), (1, 0));
+    trial.happen(Event::Drain);
+    assert_eq!((trial.told["a"], trial.gaps), (3, 1));
+    drop(charge);
+    trial.end();
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl Turn<'_> {
         if !std::mem::replace(&mut inside.has_joined, true) {
             inside.become_reader();
         }
+        inside.reads_later = false;
         if inside.is_muted {
             inside.reader.close(&self.core.house.rooms);
             return;
@@ -57,7 +58,6 @@ impl Turn<'_> {
 
     /// Reads on in the store for a peer that has read everything else.
     fn read_on(&mut self, inside: &mut Inside) {
-        inside.reads_later = false;
         if !inside.outbox.is_empty() || !inside.reader.is_behind() || !self.has_share() {
             return;
         }

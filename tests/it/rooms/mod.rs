@@ -234,6 +234,64 @@ fn a_reader_that_stalls_is_told_of_the_gap_and_slows_nobody() {
 }
 
 #[test]
+fn no_reply_comes_inside_of_a_push() {
+    const PINGS: u64 = 2_000;
+    const POSTS: u64 = 30;
+    let lodge = Lodge::open(&[], &[]);
+    let (mut reader, mut poster) = (lodge.peer(), lodge.peer());
+    reader.join("a", None);
+    // Neither fits into the sockets, and nothing is read before all of it is under way.
+    std::thread::scope(|scope| {
+        let mut asking = reader.again();
+        scope.spawn(move || {
+            for id in 0..PINGS {
+                asking.header(&json!({"msg_type": "ping", "id": id}));
+            }
+        });
+        let text = "x".repeat(300_000);
+        (0..POSTS).for_each(|_| poster.post("a", &text));
+        poster.assert_in_step();
+        let (mut thread, mut pongs) = (Thread::after(0), 0);
+        while thread.last < POSTS || pongs < PINGS {
+            let said = reader.pushed();
+            if said.get("msg_type").is_some() {
+                thread.take(&said);
+            } else {
+                assert_eq!(said, json!({"id": pongs, "ok": true}));
+                pongs += 1;
+            }
+        }
+    });
+    reader.assert_in_step();
+}
+
+#[test]
+fn a_backlog_waits_for_memory_and_goes_on() {
+    let lodge = Lodge::open(&[], &[]);
+    let mut peer = lodge.peer();
+    peer.post("a", "x");
+    peer.assert_in_step();
+    let mut charge = lodge.budget.charge();
+    charge.grow(1 << 30);
+    assert_eq!(peer.join("a", Some(0)), 1);
+    peer.assert_in_step();
+    drop(charge);
+    read_to(&mut peer, 0, 1);
+}
+
+#[test]
+fn a_reader_that_stalls_does_not_hold_up_the_end() {
+    let limits = [("drain_timeout", 3_000)];
+    let lodge = Lodge::open(&[], &limits);
+    let (mut stalled, mut behind, mut poster) = (lodge.peer(), lodge.peer(), lodge.peer());
+    stalled.join("a", None);
+    (0..20).for_each(|_| poster.post("a", &"x".repeat(1_000_000)));
+    poster.assert_in_step();
+    behind.join("a", Some(0));
+    assert_eq!(lodge.drain().stuck, 0);
+}
+
+#[test]
 fn a_reader_that_reads_nothing_for_too_long_is_closed() {
     let limits = [("max_outbox", 64 << 10), ("output_timeout", 300)];
     let lodge = Lodge::open(&[], &limits);

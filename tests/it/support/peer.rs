@@ -22,6 +22,13 @@ impl Peer {
         Self { stream }
     }
 
+    /// The same connection once more, for another thread.
+    #[track_caller]
+    pub(crate) fn again(&self) -> Self {
+        let stream = self.stream.try_clone().expect("there are descriptors");
+        Self { stream }
+    }
+
     /// The socket itself.
     pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
