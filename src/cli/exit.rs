@@ -102,6 +102,12 @@ impl Failure {
         Self::new(Exit::Usage, sentence)
     }
 
+    /// This failure, saying then what can be done.
+    #[must_use]
+    pub fn and(self, advice: impl fmt::Display) -> Self {
+        Self::new(self.exit, format!("{}; {advice}", self.sentence))
+    }
+
     /// This failure, saying first what it is about: a file, a line.
     #[must_use]
     pub fn about(self, what: impl fmt::Display) -> Self {

@@ -6,9 +6,10 @@ use super::files::naming::{flatten, unfold};
 use super::files::partial::{Partial, Pipe};
 use super::files::telling::Telling;
 use super::files::{Carry, checksum, quoted};
+use super::parcel::Parcel;
 use super::server::{Server, explain};
 use super::terminal::complain;
-use crate::client::{Client, Courier, Error, Fetched, Landing, MAX_PAGE};
+use crate::client::{Client, Courier, Error, Fetched, Landing, MAX_PAGE, Source, digest_of};
 use crate::wire::FileName;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// Fetch files and verify them
 ///
 /// A file gets its name here only when it is whole, its digest is that of the server, and it is on
-/// the disk; nothing is replaced. Until then it is beside its name, as `.NAME.gatepost-partial`, and
+/// the disk. Nothing is replaced; what is here already and is the same is left as it is. Until then it is beside its name, as `.NAME.gatepost-partial`, and
 /// only you can read it. What broke off goes on there: by itself when the connection breaks, and when
 /// the same command is given again. A server has no digest yet of a file that was just placed in its
 /// folder by hand: such a file is fetched unverified, says so, and starts over when it breaks off.
@@ -91,21 +92,16 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         |courier, wanted, tell| args.fetch(courier, wanted, tell),
         |file, heard| match heard {
             Heard::Told(told) => telling.told(file, &told),
-            Heard::Done(Ok(fetched)) => tell_fetched(&mut telling, file, &wanted[file], fetched),
+            Heard::Done(Ok(got)) => tell_got(&mut telling, file, &wanted[file], got),
             Heard::Done(Err(failure)) => telling.failed(file, failure),
         },
     );
     let finished = telling.finish("fetched");
     worked?;
-    if stop.is_asked() && finished.is_err() && output != Where::Pipe {
-        let words = args.typed();
-        let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
-        complain(format_args!(
-            "resume with: gatepost get {}",
-            words.join(" ")
-        ));
-    }
-    finished
+    finished.map_err(|failure| match stop.is_asked() && output != Where::Pipe {
+        true => failure.and(args.how_to_resume()),
+        false => failure,
+    })
 }
 
 /// Where the files go.
@@ -146,7 +142,7 @@ impl Args {
             let target = match output {
                 Where::Pipe => None,
                 Where::File => Some(self.output.clone()),
-                Where::Folder => Some(self.output.join(name.as_str())),
+                Where::Folder => Some(self.inside(Path::new(name.as_str()))),
             };
             if !targets.insert(target.clone()) {
                 return Err(Failure::usage("is named twice").about(name));
@@ -154,6 +150,14 @@ impl Args {
             wanted.push(Wanted { name, target });
         }
         Ok(wanted)
+    }
+
+    /// Where `path` is in the folder that they go to.
+    fn inside(&self, path: &Path) -> PathBuf {
+        match self.output == Path::new(".") {
+            true => path.to_owned(),
+            false => self.output.join(path),
+        }
     }
 
     /// The files of the folders that were named.
@@ -171,7 +175,7 @@ impl Args {
                 for file in page.files {
                     match unfold(&file.name) {
                         Some(path) => wanted.push(Wanted {
-                            target: Some(self.output.join(path)),
+                            target: Some(self.inside(&path)),
                             name: file.name,
                         }),
                         None => complain(format_args!("{}: stands for no path", file.name)),
@@ -189,36 +193,52 @@ impl Args {
         &self,
         courier: &mut Courier<'_>,
         wanted: &Wanted,
-        tell: &Tell<'_, Option<Fetched>>,
-    ) -> Result<Option<Fetched>, Failed> {
+        tell: &Tell<'_, Got>,
+    ) -> Result<Got, Failed> {
         tell.tell(Told::Begun(None));
         let Some(target) = &wanted.target else {
             let mut pipe = Pipe::new(io::stdout());
             return match courier.fetch(&wanted.name, &mut pipe, &mut |news| tell.news(&news)) {
                 // Whoever read it has seen enough.
-                Err(Error::Unwritable(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(None),
-                fetched => Ok(Some(fetched?)),
+                Err(Error::Unwritable(error)) if error.kind() == ErrorKind::BrokenPipe => {
+                    Ok(Got::Enough)
+                }
+                fetched => Ok(Got::New(fetched?)),
             };
         };
+        let about = |error: io::Error| Failure::from(error).about(target.display());
         if let Some(parent) = target.parent().filter(|_| self.folder) {
-            fs::create_dir_all(parent).map_err(Failure::from)?;
+            fs::create_dir_all(parent).map_err(about)?;
         }
-        let opened = Partial::open(target);
-        let mut partial = opened.map_err(|error| Failure::from(error).about(target.display()))?;
+        let mut partial = match Partial::open(target) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return match is_here(courier, &wanted.name, target, tell)? {
+                    Some(fetched) => Ok(Got::Here(fetched)),
+                    None => Err(about(error).into()),
+                };
+            }
+            opened => opened.map_err(about)?,
+        };
         if self.no_resume {
-            partial.start_over().map_err(Failure::from)?;
+            partial.start_over().map_err(about)?;
         }
         match courier.fetch(&wanted.name, &mut partial, &mut |news| tell.news(&news)) {
             Ok(fetched) => {
-                let published = partial.publish();
-                published.map_err(|error| Failure::from(error).about(target.display()))?;
-                Ok(Some(fetched))
+                partial.publish().map_err(about)?;
+                Ok(Got::New(fetched))
             }
             Err(error) => {
                 partial.leave();
                 Err(error.into())
             }
         }
+    }
+
+    /// The command that goes on: what is here by then is not fetched again.
+    fn how_to_resume(&self) -> String {
+        let words = self.typed();
+        let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+        format!("resume with: gatepost get {}", words.join(" "))
     }
 
     /// The arguments as they are typed.
@@ -238,13 +258,50 @@ impl Args {
     }
 }
 
-/// Tells that a file is here; `None` where nobody wanted all of it.
-fn tell_fetched(
-    telling: &mut Telling,
-    file: usize,
-    wanted: &Wanted,
-    fetched: Option<Fetched>,
-) -> Result<(), Failure> {
+/// What became of a file.
+enum Got {
+    /// It was fetched.
+    New(Fetched),
+    /// The very same was here before.
+    Here(Fetched),
+    /// Nobody wanted all of it.
+    Enough,
+}
+
+/// The server's file called `name`, if `target` is the very same.
+fn is_here(
+    courier: &mut Courier<'_>,
+    name: &FileName,
+    target: &Path,
+    tell: &Tell<'_, Got>,
+) -> Result<Option<Fetched>, Failed> {
+    let stop = courier.stop();
+    let Some(listed) = courier.client()?.look_up(name)? else {
+        return Ok(None);
+    };
+    let Some(digest) = listed.digest else {
+        return Ok(None);
+    };
+    let mut here = Parcel::new(target, Some(name.as_str()))?.open_until(&stop)?;
+    if here.size() != listed.size {
+        return Ok(None);
+    }
+    let found = digest_of(&mut here, digest.algorithm, &stop, &mut |news| {
+        tell.news(&news)
+    })?;
+    Ok((found == digest).then_some(Fetched {
+        size: listed.size,
+        digest: Some(digest),
+    }))
+}
+
+/// Tells that a file is here.
+fn tell_got(telling: &mut Telling, file: usize, wanted: &Wanted, got: Got) -> Result<(), Failure> {
+    let (fetched, was_here) = match got {
+        Got::New(fetched) => (Some(fetched), false),
+        Got::Here(fetched) => (Some(fetched), true),
+        Got::Enough => (None, false),
+    };
     let path = wanted
         .target
         .as_ref()
@@ -255,64 +312,16 @@ fn tell_fetched(
         "path": path,
         "size": fetched.as_ref().map(|fetched| fetched.size),
         "digest": digest.map(|digest| digest.to_string()),
+        "was_here": was_here,
     });
-    let is_unverified = fetched.is_some() && digest.is_none();
-    let unverified = format!("{wanted}: not verified, since the server has no digest of it yet");
+    let unverified = (fetched.is_some() && digest.is_none())
+        .then(|| format!("{wanted}: not verified, since the server has no digest of it yet"));
+    let here = was_here.then(|| format!("{wanted}: was here already"));
     let line = digest
         .zip(path)
         .map(|(digest, path)| checksum(&digest, &path));
-    telling.done(file, event, line, is_unverified.then_some(unverified))
+    telling.done(file, event, line, unverified.into_iter().chain(here))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::exit::Exit;
-    use crate::cli::server::tests::typed;
-
-    fn targets(line: &[&str]) -> Result<Vec<Option<PathBuf>>, Exit> {
-        let args: Args = typed(line).unwrap();
-        let output = args.check_output().map_err(|failure| failure.exit)?;
-        let wanted = args.wanted(output).map_err(|failure| failure.exit)?;
-        Ok(wanted.into_iter().map(|wanted| wanted.target).collect())
-    }
-
-    #[test]
-    fn files_go_where_it_is_said() {
-        let home = tempfile::tempdir().unwrap();
-        let home = home.path().to_str().unwrap();
-        let some = |paths: &[String]| Ok(paths.iter().map(|path| Some(path.into())).collect());
-        assert_eq!(targets(&["a"]), some(&["./a".to_owned()]));
-        let (a, b) = (format!("{home}/a"), format!("{home}/b"));
-        assert_eq!(targets(&["a", "b", "-o", home]), some(&[a.clone(), b]));
-        assert_eq!(targets(&["b", "-o", &a]), some(std::slice::from_ref(&a)));
-        assert_eq!(targets(&["a", "-o", "-"]), Ok(vec![None]));
-        for wrong in [
-            &["a", "b", "-o", "-"][..],
-            &["a", "--json", "-o", "-"],
-            &["a", "--folder", "-o", "-"],
-            &["a", "b", "-o", &a],
-            &["a", "a"],
-            &["../a"],
-            &[".a"],
-            &["/etc/passwd"],
-        ] {
-            assert_eq!(targets(wrong), Err(Exit::Usage), "{wrong:?}");
-        }
-        assert!(typed::<Args>(&[]).is_err());
-    }
-
-    #[test]
-    fn the_same_command_goes_on() {
-        let line = [
-            "--server=127.0.0.1:9",
-            "--output=/x",
-            "--folder",
-            "--",
-            "a",
-            "b",
-        ];
-        let args: Args = typed(&line).unwrap();
-        assert_eq!(args.typed(), line);
-    }
-}
+mod tests;

@@ -92,10 +92,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     );
     let finished = telling.finish("sent");
     worked?;
-    if stop.is_asked() && finished.is_err() {
-        complain(args.how_to_resume(&tree, |file| telling.is_done(file)));
-    }
-    finished
+    finished.map_err(|failure| match stop.is_asked() {
+        true => failure.and(args.how_to_resume(&tree, |file| telling.is_done(file))),
+        false => failure,
+    })
 }
 
 impl Args {

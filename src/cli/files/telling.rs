@@ -28,6 +28,7 @@ pub(in crate::cli) struct Telling {
 struct File {
     /// What it is called here.
     label: String,
+    size: Option<u64>,
     is_done: bool,
     told: Option<Instant>,
 }
@@ -37,6 +38,7 @@ impl Telling {
     pub(in crate::cli) fn new(is_json: bool, labels: impl IntoIterator<Item = String>) -> Self {
         let file = |label| File {
             label,
+            size: None,
             is_done: false,
             told: None,
         };
@@ -54,6 +56,9 @@ impl Telling {
     pub(in crate::cli) fn told(&mut self, file: usize, told: &Told) -> Result<(), Failure> {
         let label = self.files[file].label.clone();
         self.bars.show(file, &label, told);
+        if let Told::Begun(size) = told {
+            self.files[file].size = *size;
+        }
         if self.is_json {
             return match self.event(file, told) {
                 Some(event) => self.json(file, event),
@@ -61,7 +66,8 @@ impl Telling {
             };
         }
         match told {
-            Told::Resumed(offset) => {
+            // Where all of it is there the receipt says so.
+            Told::Resumed(offset) if self.files[file].size != Some(*offset) => {
                 self.remark(format_args!("{label}: goes on at {}", human(*offset)));
             }
             Told::Broken(why, wait) => {
@@ -72,7 +78,7 @@ impl Telling {
             Told::StartedOver => self.remark(format_args!(
                 "{label}: starts over, since what was there is not the same file"
             )),
-            Told::Begun(_) | Told::Hashed(_) | Told::Moved(..) | Told::Waiting => {}
+            _ => {}
         }
         Ok(())
     }

@@ -111,6 +111,12 @@ impl<'a> Courier<'a> {
         Ok(self.client.insert(client))
     }
 
+    /// What ends every wait.
+    #[must_use]
+    pub fn stop(&self) -> Stop {
+        self.terms.stop.clone()
+    }
+
     /// Says goodbye. All that was carried has its receipt: how that goes changes nothing.
     pub fn leave(mut self) {
         if let Some(client) = self.client.take().filter(Client::is_open) {
