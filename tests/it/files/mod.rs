@@ -1,8 +1,12 @@
 //! Files over the wire, against the server in this process with its lasting store. `sending` is
-//! what happens to those who hand files in, `getting` to those who want them.
+//! what happens to those who hand files in, `getting` to those who want them. `library` is our client
+//! while connections break, `program` the real one with the real server.
 
 mod crowd;
+mod cutter;
 mod getting;
+mod library;
+mod program;
 mod sending;
 
 use crate::support::Peer;
