@@ -62,6 +62,8 @@ struct Wanted {
     name: FileName,
     /// The path that it gets here; `None` for standard output.
     target: Option<PathBuf>,
+    /// Its size in bytes, 0 where that shows only when it comes.
+    size: u64,
 }
 
 impl fmt::Display for Wanted {
@@ -86,7 +88,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         false => args.wanted(output)?,
     };
     let crew = Crew::new(args.server.clone(), login, terms, args.carry.jobs);
-    let mut telling = Telling::new(args.carry.json, wanted.iter().map(Wanted::to_string));
+    let mut telling = Telling::new(
+        args.carry.json,
+        wanted.iter().map(|it| (it.to_string(), it.size)),
+    );
     let worked = crew.work(
         &wanted,
         |courier, wanted, tell| args.fetch(courier, wanted, tell),
@@ -147,7 +152,11 @@ impl Args {
             if !targets.insert(target.clone()) {
                 return Err(Failure::usage("is named twice").about(name));
             }
-            wanted.push(Wanted { name, target });
+            wanted.push(Wanted {
+                name,
+                target,
+                size: 0,
+            });
         }
         Ok(wanted)
     }
@@ -177,6 +186,7 @@ impl Args {
                         Some(path) => wanted.push(Wanted {
                             target: Some(self.inside(&path)),
                             name: file.name,
+                            size: file.size,
                         }),
                         None => complain(format_args!("{}: stands for no path", file.name)),
                     }

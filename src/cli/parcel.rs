@@ -73,6 +73,12 @@ impl Parcel {
         self.path == Path::new("-")
     }
 
+    /// How many bytes it seems to have, as far as that shows without opening it.
+    pub(super) fn believed_size(&self) -> u64 {
+        let told = std::fs::metadata(&self.path);
+        told.map_or(0, |told| if told.is_file() { told.len() } else { 0 })
+    }
+
     /// What to read, and how many bytes it is. The server is told the size before the bytes: what
     /// has no size of its own, such as a pipe, is copied to a temporary file first.
     pub(super) fn open(&self) -> Result<(File, u64), Failure> {

@@ -78,8 +78,9 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let terms = args.carry.terms()?;
     let stop = terms.stop.clone();
     let crew = Crew::new(args.server.clone(), login, terms, args.carry.jobs);
-    let labels = tree.parcels.iter().map(Parcel::to_string);
-    let mut telling = Telling::new(args.carry.json, labels);
+    let files = tree.parcels.iter();
+    let files = files.map(|parcel| (parcel.to_string(), parcel.believed_size()));
+    let mut telling = Telling::new(args.carry.json, files);
     let random = Random::system();
     let worked = crew.work(
         &tree.parcels,

@@ -44,32 +44,36 @@ pub(in crate::cli) struct Bars {
     /// Where there is more than one file.
     total: Option<ProgressBar>,
     bars: HashMap<usize, ProgressBar>,
+    /// What is believed of the sizes of all files before they begin, in bytes.
+    believed: Vec<u64>,
+    done: usize,
 }
 
 impl Bars {
-    /// Bars for `files` files that are not begun.
-    pub(in crate::cli) fn new(files: usize) -> Self {
+    /// Bars for files that are not begun and are believed to have these sizes; 0 where nothing is
+    /// known.
+    pub(in crate::cli) fn new(believed: Vec<u64>) -> Self {
         let all = MultiProgress::new();
-        let total = (files > 1).then(|| all.add(new_bar("total", 0)));
+        let size = believed.iter().sum();
+        let total = (believed.len() > 1).then(|| all.add(new_bar("total", size)));
         Self {
             all,
             total,
             bars: HashMap::new(),
+            believed,
+            done: 0,
         }
     }
 
     /// Shows what happens to file number `file`, called `name`.
     pub(in crate::cli) fn show(&mut self, file: usize, name: &str, told: &Told) {
         if let Told::Begun(size) = told {
-            let size = size.unwrap_or_default();
-            let bar = new_bar(name, size);
+            let bar = new_bar(name, self.believed[file]);
             let bar = match &self.total {
-                Some(total) => {
-                    total.inc_length(size);
-                    self.all.insert_before(total, bar)
-                }
+                Some(total) => self.all.insert_before(total, bar),
                 None => self.all.add(bar),
             };
+            self.resize(&bar, size.unwrap_or(self.believed[file]));
             self.bars.insert(file, bar);
         }
         let Some(bar) = self.bars.get(&file) else {
@@ -88,10 +92,7 @@ impl Bars {
                 bar.set_message("");
             }
             Told::Moved(bytes, size) => {
-                if let Some(total) = &self.total {
-                    total.inc_length(size.saturating_sub(bar.length().unwrap_or_default()));
-                }
-                bar.set_length(*size);
+                self.resize(bar, *size);
                 self.move_to(bar, *bytes);
                 bar.set_message("");
             }
@@ -99,6 +100,14 @@ impl Bars {
             Told::Broken(..) => bar.set_message("waiting to try again"),
             Told::StartedOver => self.move_to(bar, 0),
         }
+    }
+
+    fn resize(&self, bar: &ProgressBar, size: u64) {
+        if let Some(total) = &self.total {
+            let grown = total.length().unwrap_or_default() + size;
+            total.set_length(grown.saturating_sub(bar.length().unwrap_or_default()));
+        }
+        bar.set_length(size);
     }
 
     fn move_to(&self, bar: &ProgressBar, bytes: u64) {
@@ -115,6 +124,10 @@ impl Bars {
             self.move_to(&bar, bar.length().unwrap_or_default());
             bar.finish_and_clear();
             self.all.remove(&bar);
+        }
+        self.done += 1;
+        if let Some(total) = &self.total {
+            total.set_message(format!("{} of {} files", self.done, self.believed.len()));
         }
     }
 
@@ -144,9 +157,10 @@ mod tests {
 
     #[test]
     fn the_total_is_the_sum_of_what_arrived() {
-        let mut bars = Bars::new(2);
+        let mut bars = Bars::new(vec![90, 0]);
         let total = bars.total.clone().unwrap();
         let at = || (total.position(), total.length().unwrap());
+        assert_eq!(at(), (0, 90));
         bars.show(0, "a", &Told::Begun(Some(100)));
         bars.show(1, "b", &Told::Begun(None));
         bars.show(0, "a", &Told::Resumed(40));

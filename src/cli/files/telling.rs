@@ -34,19 +34,26 @@ struct File {
 }
 
 impl Telling {
-    /// What is said of the files called so.
-    pub(in crate::cli) fn new(is_json: bool, labels: impl IntoIterator<Item = String>) -> Self {
-        let file = |label| File {
-            label,
-            size: None,
-            is_done: false,
-            told: None,
+    /// What is said of the files called so, which are believed to have so many bytes.
+    pub(in crate::cli) fn new(
+        is_json: bool,
+        files: impl IntoIterator<Item = (String, u64)>,
+    ) -> Self {
+        let mut believed = Vec::new();
+        let file = |(label, size)| {
+            believed.push(size);
+            File {
+                label,
+                size: None,
+                is_done: false,
+                told: None,
+            }
         };
-        let files: Vec<_> = labels.into_iter().map(file).collect();
+        let files: Vec<_> = files.into_iter().map(file).collect();
         Self {
             is_json,
             output: Output::stdout(),
-            bars: Bars::new(files.len()),
+            bars: Bars::new(believed),
             files,
             failures: Vec::new(),
         }

@@ -251,8 +251,9 @@ fn resumed_at(out: &str) -> u64 {
     let events = out
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let resumed = events.filter(|event| event["event"] == "resume").last();
-    resumed.unwrap_or_else(|| panic!("{out}"))["offset"]
+    let resumed = events.filter(|event| event["event"] == "resume");
+    let last = resumed.reduce(|_, last| last);
+    last.unwrap_or_else(|| panic!("{out}"))["offset"]
         .as_u64()
         .unwrap()
 }
