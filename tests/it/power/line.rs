@@ -117,7 +117,11 @@ fn outcome(text: &str) -> Result<Outcome, String> {
         return Ok(Outcome::Unknown);
     }
     if first == "-1" {
-        return Ok(Outcome::Failed(words.next().unwrap_or("?").to_owned()));
+        return Ok(match words.next() {
+            Some(name) if name.starts_with('E') => Outcome::Failed(name.to_owned()),
+            // What strace says of a thread that was killed under it.
+            _ => Outcome::Unknown,
+        });
     }
     let number = number(first).ok_or_else(|| format!("the result {first:?}"))?;
     Ok(Outcome::Done(number))

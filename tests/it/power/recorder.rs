@@ -6,7 +6,7 @@ use crate::support::{Daemon, PROGRAM};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 /// The longest string that is recorded, in bytes. A longer one is a failure.
@@ -17,25 +17,14 @@ pub(super) struct Recording {
     reader: JoinHandle<Vec<u8>>,
 }
 
-/// Fails where there is no strace, or where it may not trace.
+/// Starts the daemon in `home` and records what it does; what lies in `aside` is ours. Some calls
+/// are tampered with, if `inject` says so in strace's words.
 #[track_caller]
-pub(crate) fn need_strace() {
-    let probe = Command::new("strace")
-        .args(["-f", "-o", "/dev/null", "true"])
-        .stdin(Stdio::null())
-        .output();
-    let probe = probe.expect("this test needs strace (apt-get install strace)");
-    assert!(
-        probe.status.success(),
-        "this test needs strace, and here it may not trace (ptrace is forbidden?): {}",
-        String::from_utf8_lossy(&probe.stderr)
-    );
-}
-
-/// Starts the daemon in `home` and records what it does; what lies in `aside` is ours. It is killed
-/// in the call that `kill` names, if any: the first thread that makes it for the so-manieth time.
-#[track_caller]
-pub(super) fn start(home: &Path, aside: &Path, kill: Option<(&str, u64)>) -> (Daemon, Recording) {
+pub(super) fn start(
+    home: &Path,
+    aside: &Path,
+    inject: Option<&str>,
+) -> (Result<Daemon, Vec<String>>, Recording) {
     let pipe = aside.join("strace");
     if !pipe.exists() {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -44,16 +33,11 @@ pub(super) fn start(home: &Path, aside: &Path, kill: Option<(&str, u64)>) -> (Da
     // Detached, so that the daemon is our own child and not strace's.
     command.args(["-D", "-f", "-qq", "-xx", "-s", STRING]);
     command.args(["-e", &format!("trace={CALLS}")]);
-    match kill {
-        Some((call, when)) => {
-            let kill = format!("inject={call}:signal=SIGKILL:when={when}");
-            command.args(["-e", &kill]);
-        }
+    match inject {
+        Some(inject) => command.args(["-e", &format!("inject={inject}")]),
         // Other calls then cost nothing; but strace injects nothing either.
-        None => {
-            command.arg("--seccomp-bpf");
-        }
-    }
+        None => command.arg("--seccomp-bpf"),
+    };
     command.arg("-o").arg(&pipe);
     command.arg(PROGRAM);
     let reader = thread::spawn(move || {

@@ -5,6 +5,7 @@
 mod arguments;
 mod changes;
 mod killed;
+mod kinds;
 
 use super::disk::{Change, Content, Disk, Done, Node, ROOT, Tree, What};
 use super::line::{Call, Outcome, Value, number};
@@ -310,46 +311,6 @@ impl Timeline {
             ended,
         });
     }
-
-    /// What is alike in all runs: when, which call, and on what.
-    fn kind(&self, call: &Call, node: Node, change: Option<&Change>) -> String {
-        if let Some(Change::Unlink {
-            moved_by: Some(arrival),
-            ..
-        }) = change
-        {
-            // One call, two changes.
-            return self.done[*arrival].kind.clone();
-        }
-        let when = if self.serving { "serving" } else { "start" };
-        let mut path = self.disk.path(node).unwrap_or_default();
-        match change {
-            Some(
-                Change::Link { name, .. }
-                | Change::Unlink { name, .. }
-                | Change::Move { to: name, .. },
-            ) => {
-                path.push(b'/');
-                path.extend_from_slice(name);
-            }
-            _ => {}
-        }
-        let path = String::from_utf8_lossy(&path);
-        format!("{when}: {} {}", call.name, alike(&path))
-    }
-}
-
-/// A path without what is another in every run.
-fn alike(path: &str) -> String {
-    let mut place = "";
-    let names = path.split('/').map(|name| {
-        let foreign = place == "uploads" && !name.starts_with('.');
-        let random = name.len() > 16 && name.bytes().take(16).all(|byte| byte.is_ascii_hexdigit());
-        place = name;
-        if foreign || random { "*" } else { name }
-    });
-    let path = names.collect::<Vec<_>>().join("/");
-    format!("/{}", path.trim_start_matches('/'))
 }
 
 /// The first thing that is not the same in both. SQLite's index of its log is not looked at: it is

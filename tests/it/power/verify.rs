@@ -5,8 +5,9 @@ use super::disk::{Tree, write_tree};
 use super::receipts::Told;
 use crate::crash::sender::{Sender, parcel_of, text_of};
 use crate::support::{Peer, Served, partials, uploads};
-use crate::trial::content;
-use serde_json::{Value, json};
+use crate::trial::{content, journal};
+use rusqlite::Connection;
+use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,28 +55,47 @@ fn check(tree: &Tree, told: &Told, senders: &[Sender]) -> Result<(), String> {
     let served = Served::at(home, |_| {});
     goes_on(&mut served.peer(), told)?;
     let (_, home) = served.drain();
+    check_database(home.path())?;
     check_messages(home.path(), told)?;
     check_files(home.path(), told, senders)
 }
 
 /// A resend is a duplicate, and what is new gets a seq that nobody was told.
 fn goes_on(peer: &mut Peer, told: &Told) -> Result<(), String> {
-    let mut post = |key: &str| {
+    let post = |peer: &mut Peer, key: &str| {
         let header = json!({"msg_type": "msg", "id": key, "key": key, "room": room_of(key)});
         peer.ask_with(&header, text_of(key).as_bytes())
     };
     // The last ones are those that a loss takes first.
     for (key, seq) in told.messages.iter().rev().take(3) {
-        let answer = post(key);
+        let answer = post(peer, key);
         if answer["seq"] != *seq || answer["duplicate"] != true {
             return Err(format!("{key} was acknowledged as {seq}, and now {answer}"));
         }
     }
-    let answer = post(NEW);
+    if let Some((key, seq)) = told.messages.iter().next_back() {
+        let found = search(peer, key);
+        if !found.contains(&format!("\"seq\":{seq},")) {
+            return Err(format!("{key} is {seq}, and a search finds {found}"));
+        }
+    }
+    let answer = post(peer, NEW);
     match answer["seq"].as_u64() {
         Some(seq) if told.messages.values().all(|told| *told < seq) => Ok(()),
         _ => Err(format!("a new message: {answer}")),
     }
+}
+
+/// What a search for the text with `key` finds, as JSON.
+fn search(peer: &mut Peer, key: &str) -> String {
+    let text = text_of(key);
+    let header = json!({"msg_type": "history", "id": 1, "room": room_of(key), "search": text});
+    let answer = peer.ask(&header);
+    let mut body = Vec::new();
+    while answer["body"].as_u64() > Some(body.len() as u64) {
+        body.extend(peer.next());
+    }
+    format!("{answer} {}", String::from_utf8_lossy(&body))
 }
 
 /// The room that a sender posts to under `key`.
@@ -86,25 +106,28 @@ fn room_of(key: &str) -> String {
     format!("room-{}", place.unwrap_or(0u64) % 3)
 }
 
+/// SQLite's own opinion, of what nobody has asked for as well.
+fn check_database(home: &Path) -> Result<(), String> {
+    let check = |connection: Connection| {
+        connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))
+    };
+    match Connection::open(home.join("gatepost.db")).and_then(check) {
+        Ok(found) if found == "ok" => Ok(()),
+        other => Err(format!("gatepost.db: {other:?}")),
+    }
+}
+
 fn check_messages(home: &Path, told: &Told) -> Result<(), String> {
     let mut found = HashMap::new();
-    let log = fs::read(home.join("messages.log")).map_err(|error| error.to_string())?;
-    for line in log.split(|byte| *byte == b'\n') {
-        // What is no whole line is no message.
-        let Ok(message) = serde_json::from_slice::<Value>(line) else {
-            continue;
+    for message in journal::read(home) {
+        let Some(key) = &message.key else {
+            return Err(format!("without a key: {message:?}"));
         };
-        let Some(key) = message["key"].as_str() else {
-            continue;
-        };
-        if message["text"] != text_of(key) || message["room"] != room_of(key) {
-            return Err(format!("half: {message}"));
+        if message.text != text_of(key) || message.room != room_of(key) {
+            return Err(format!("half: {message:?}"));
         }
-        if found
-            .insert(key.to_owned(), message["seq"].clone())
-            .is_some()
-        {
-            return Err(format!("twice: {message}"));
+        if found.insert(key.clone(), message.seq).is_some() {
+            return Err(format!("twice: {message:?}"));
         }
     }
     for (key, seq) in &told.messages {

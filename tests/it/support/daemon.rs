@@ -29,11 +29,20 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn start(home: &Path, arguments: &[&str]) -> Self {
         Self::start_under(Command::new(PROGRAM), home, arguments)
+            .unwrap_or_else(|said| panic!("it ended as it started: {said:#?}"))
     }
 
     /// The same with a command that becomes the program once it is given the program's arguments.
+    ///
+    /// # Errors
+    ///
+    /// All that it said, if it ended before it listened.
     #[track_caller]
-    pub(crate) fn start_under(mut command: Command, home: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start_under(
+        mut command: Command,
+        home: &Path,
+        arguments: &[&str],
+    ) -> Result<Self, Vec<String>> {
         // No setting of whoever runs the tests may reach it.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GATEPOST_") {
@@ -60,9 +69,11 @@ impl Daemon {
             readers,
             said: Vec::new(),
         };
-        let line = daemon.wait_for_line(|line| listening(line).is_some());
-        daemon.address = listening(&line).expect("the line was chosen for it");
-        daemon
+        match daemon.look_for_line(|line| listening(line).is_some()) {
+            Some(line) => daemon.address = listening(&line).expect("the line was chosen for it"),
+            None => return Err(daemon.wait().1),
+        }
+        Ok(daemon)
     }
 
     /// Where it listens.
@@ -92,6 +103,13 @@ impl Daemon {
     /// Waits for a line of either stream that is `wanted`.
     #[track_caller]
     pub(crate) fn wait_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> String {
+        self.look_for_line(wanted)
+            .unwrap_or_else(|| panic!("it ended without such a line: {:#?}", self.said))
+    }
+
+    /// The same, `None` if it ends before it says so.
+    #[track_caller]
+    fn look_for_line(&mut self, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -99,13 +117,11 @@ impl Daemon {
                 Ok(line) => {
                     self.said.push(line.clone());
                     if wanted(&line) {
-                        return line;
+                        return Some(line);
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => panic!("no such line: {:#?}", self.said),
-                Err(RecvTimeoutError::Disconnected) => {
-                    panic!("it ended without such a line: {:#?}", self.said)
-                }
+                Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }

@@ -6,5 +6,6 @@ pub(crate) mod chance;
 pub(crate) mod content;
 pub(crate) mod journal;
 pub(crate) mod last_line;
+pub(crate) mod needs;
 pub(crate) mod process;
 pub(crate) mod reading;

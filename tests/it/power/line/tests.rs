@@ -63,6 +63,7 @@ fn a_call_that_was_killed_has_no_outcome() {
         "2 <... fsync resumed> <unfinished ...>) = ?",
         "2 +++ killed by SIGKILL +++",
         "1 --- SIGTERM {si_signo=SIGTERM} ---",
+        "3 close(4) = -1 (errno 18446744073709551615)",
     ];
     let calls = read(lines).unwrap();
     let found: Vec<_> = calls
@@ -73,7 +74,8 @@ fn a_call_that_was_killed_has_no_outcome() {
         found,
         [
             ("fsync", 1, Outcome::Unknown),
-            ("write", 0, Outcome::Unknown)
+            ("close", 5, Outcome::Unknown),
+            ("write", 0, Outcome::Unknown),
         ]
     );
 }
@@ -126,6 +128,9 @@ fn write(value: &Value) -> String {
 /// A call's name, arguments and result, and whether it is written on two lines.
 type Plan = (String, Vec<Value>, Option<i64>, bool);
 
+/// A line, and of which plan it is and whether that ends there.
+type Line = (String, Option<(usize, bool)>);
+
 fn plans() -> impl Strategy<Value = Vec<Plan>> {
     let plan = (
         "[a-z]{1,8}[0-9]{0,2}",
@@ -144,7 +149,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         // Each thread's lines, in order; a call on two lines breaks off behind any argument.
-        let mut lines: Vec<VecDeque<(String, Option<(usize, bool)>)>> = Vec::new();
+        let mut lines: Vec<VecDeque<Line>> = Vec::new();
         for (thread, plans) in threads.iter().enumerate() {
             let mut own = VecDeque::new();
             for (place, (name, arguments, result, split)) in plans.iter().enumerate() {

@@ -1,0 +1,256 @@
+//! The lives of the daemon that are recorded, what a loss of power at any of their moments leaves,
+//! and trying that out.
+
+use super::disk::{self, Done, Tree};
+use super::receipts::{self, Answer, Told};
+use super::recorder;
+use super::states::{self, Loss};
+use super::timeline::Timeline;
+use super::verify;
+use crate::crash::send_until_killed;
+use crate::crash::sender::Sender;
+use crate::support::{Daemon, until};
+use crate::trial::needs::need_strace;
+use rustix::process::Signal;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Clients that send at once.
+const SENDERS: u64 = 4;
+
+/// When it is killed, each time: what was not answered is then sent again, it is killed again, and
+/// more is sent.
+const KILLS: [Kill; 7] = [
+    Kill::After(30),
+    Kill::Early,
+    Kill::In("fsync", 16),
+    Kill::In("pwrite64", 4),
+    Kill::In("renameat2", 2),
+    Kill::In("fsync", 7),
+    Kill::In("pwrite64", 120),
+];
+
+/// Servers that are tried at once.
+const AT_ONCE: usize = 4;
+
+/// The end of one life of the daemon.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    /// After so many receipts.
+    After(u64),
+    /// In this call, when a thread makes it for the so-manieth time.
+    In(&'static str, u64),
+    /// When the first of what was sent is written, and before it is synced.
+    Early,
+}
+
+/// What a message is written in at least, in bytes.
+const PAGE: usize = 4_096;
+
+/// Makes every sync begin late, so that there is something to be killed before it.
+const LATE: &str = "fsync,fdatasync:delay_enter=30000";
+
+/// What was recorded, and who knows what was sent.
+pub(super) struct Recorded {
+    pub(super) timeline: Timeline,
+    pub(super) answers: Vec<Answer>,
+    senders: Vec<Sender>,
+}
+
+/// A state of the disk, and what was acknowledged before it.
+pub(super) struct Trial {
+    loss: Loss,
+    told: Told,
+    tree: Tree,
+}
+
+/// Where a record is made.
+struct Place {
+    root: PathBuf,
+    aside: PathBuf,
+    _scratch: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let [root, aside] = ["root", "aside"].map(|name| scratch.path().join(name));
+        for folder in [&root, &aside] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        Self {
+            root,
+            aside,
+            _scratch: scratch,
+        }
+    }
+
+    /// Adds one life of the daemon, which `during` or `inject` ends, perhaps before it serves.
+    #[track_caller]
+    fn run(&self, timeline: &mut Timeline, inject: Option<&str>, during: impl FnOnce(Daemon)) {
+        let home = self.root.join(verify::HOME);
+        let (daemon, recording) = recorder::start(&home, &self.aside, inject);
+        match daemon {
+            Ok(daemon) => during(daemon),
+            Err(said) => assert!(inject.is_some(), "it ended as it started: {said:#?}"),
+        }
+        timeline.add(&recording.calls(), &disk::read_tree(&self.root));
+    }
+}
+
+impl Recorded {
+    #[track_caller]
+    pub(super) fn new(seed: u64) -> Self {
+        need_strace();
+        let place = Place::new();
+        let mut timeline = Timeline::new(&place.root);
+        let mut senders: Vec<_> = (0..SENDERS)
+            .map(|number| Sender::new(seed, number))
+            .collect();
+        for kill in KILLS {
+            let inject = match kill {
+                Kill::After(_) => None,
+                Kill::In(call, when) => Some(format!("{call}:signal=SIGKILL:when={when}")),
+                Kill::Early => Some(LATE.to_owned()),
+            };
+            place.run(&mut timeline, inject.as_deref(), |daemon| {
+                let sending = std::mem::take(&mut senders);
+                senders = match kill {
+                    Kill::After(receipts) => {
+                        send_until_killed(daemon, sending, receipts, Duration::ZERO)
+                    }
+                    Kill::In(..) => send_until_gone(daemon, sending, |_| {}),
+                    Kill::Early => send_until_gone(daemon, sending, |daemon| {
+                        let before = records(&place.root);
+                        until("a page is written", || {
+                            records(&place.root) >= before + PAGE
+                        });
+                        daemon.signal(Signal::KILL);
+                    }),
+                };
+            });
+            place.run(&mut timeline, None, |daemon| {
+                for sender in &mut senders {
+                    sender.finish(daemon.peer());
+                }
+                daemon.signal(Signal::KILL);
+                daemon.wait();
+            });
+        }
+        place.run(&mut timeline, None, |daemon| {
+            daemon.signal(Signal::TERM);
+            let (status, said) = daemon.wait();
+            assert_eq!(status.code(), Some(0), "{said:#?}");
+        });
+        let answers = receipts::answers(&timeline);
+        Self {
+            timeline,
+            answers,
+            senders,
+        }
+    }
+
+    /// The moments at which something more is lost or promised than just before.
+    pub(super) fn moments(&self) -> Vec<usize> {
+        let done = &self.timeline.done;
+        let changes = done.iter().flat_map(|done| [done.begun, done.ended]);
+        let mut moments: Vec<_> = changes.chain(self.told_at()).collect();
+        moments.sort_unstable();
+        moments.dedup();
+        moments
+    }
+
+    /// The moments at which somebody was told something.
+    pub(super) fn told_at(&self) -> impl Iterator<Item = usize> {
+        self.answers.iter().map(|answer| answer.moment)
+    }
+
+    fn trial(&self, loss: Loss, left_out: &dyn Fn(&Done) -> bool) -> Trial {
+        Trial {
+            loss,
+            told: receipts::told(&self.answers, loss.moment),
+            tree: states::state(&self.timeline, loss, left_out),
+        }
+    }
+
+    /// At most so many trials, each with a state that no other has.
+    pub(super) fn trials(
+        &self,
+        losses: impl IntoIterator<Item = Loss>,
+        most: usize,
+        left_out: &dyn Fn(&Done) -> bool,
+    ) -> Vec<Trial> {
+        let mut seen = HashSet::new();
+        let trials = losses.into_iter().filter_map(|loss| {
+            let trial = self.trial(loss, left_out);
+            let told = (trial.told.messages.len(), trial.told.files.len());
+            let is_new = seen.insert((states::mark(&trial.tree), told));
+            is_new.then_some(trial)
+        });
+        trials.take(most).collect()
+    }
+
+    /// Starts a server on each until there are `enough` faults.
+    pub(super) fn faults(&self, trials: &[Trial], enough: usize) -> Vec<(Loss, String)> {
+        let senders = &self.senders;
+        let faults = Mutex::new(Vec::new());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(trial) = trials.get(next.fetch_add(1, Ordering::Relaxed))
+                && faults.lock().unwrap().len() < enough
+            {
+                if let Some(fault) = verify::fault(&trial.tree, &trial.told, senders) {
+                    faults.lock().unwrap().push((trial.loss, fault));
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(work);
+            }
+        });
+        faults.into_inner().unwrap()
+    }
+}
+
+/// At most so many of `all`, from the first to the last.
+pub(super) fn spread(all: Vec<usize>, most: usize) -> Vec<usize> {
+    let step = all.len().div_ceil(most).max(1);
+    all.into_iter().step_by(step).collect()
+}
+
+/// How many bytes are there, files aside.
+fn records(root: &Path) -> usize {
+    let tree = disk::read_tree(root);
+    let is_file = |path: &[u8]| path.windows(9).any(|part| part == b"/uploads/");
+    let records = tree.iter().filter(|(path, _)| !is_file(path));
+    records
+        .filter_map(|(_, content)| Some(content.as_ref()?.len()))
+        .sum()
+}
+
+/// Lets everybody send until the daemon is killed, by whoever records it or by `kill`.
+fn send_until_gone(
+    daemon: Daemon,
+    senders: Vec<Sender>,
+    kill: impl FnOnce(&Daemon),
+) -> Vec<Sender> {
+    let send = |mut sender: Sender| {
+        let peer = daemon.peer();
+        thread::spawn(move || {
+            sender.send(peer, || ());
+            sender
+        })
+    };
+    let threads: Vec<_> = senders.into_iter().map(send).collect();
+    kill(&daemon);
+    let (status, said) = daemon.wait();
+    assert_eq!(status.code(), None, "it ended by itself: {said:#?}");
+    let join = |thread: thread::JoinHandle<Sender>| thread.join().expect("nothing was refused");
+    threads.into_iter().map(join).collect()
+}
