@@ -2,7 +2,8 @@
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
 //! those of peers that mean no good, `regression` bugs that were found once, `files` is what becomes
-//! of files, `follow` our clients of rooms while connections break, `outside` the clients that are
+//! of files, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
+//! rooms while connections break, `outside` the clients that are
 //! not ours, `talk` our clients of servers that are not, `classic` the course's conversations.
 //! `layers` and `tables` hold the source and the documents to what they claim; `support` is what the
 //! others stand on.
@@ -32,6 +33,7 @@ mod power;
 mod readme;
 mod regression;
 mod rooms;
+mod search;
 mod support;
 mod tables;
 mod talk;
