@@ -80,7 +80,8 @@ fn run(home: &std::path::Path, fence: &Fence, times: &Receiver<()>) {
             match failure.fault {
                 // What was committed stays in the WAL, from which it is read too.
                 Fault::NoSpace => tracing::warn!("no checkpoint: {}", failure.text),
-                Fault::Damage | Fault::Broken => fence.raise(&failure.text),
+                Fault::Damage => fence.damaged(&failure.text),
+                Fault::Broken => fence.raise(&failure.text),
             }
         }
     }

@@ -59,6 +59,31 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Why what is there can't be used: the same, but a place that can't be read or a schema that
+    /// makes no sense is damage too.
+    pub(super) fn of_reading(error: &Error) -> Self {
+        let fault = match error {
+            Error::SqliteFailure(failure, _)
+                if failure.code == ErrorCode::Unknown
+                    || matches!(
+                        failure.extended_code,
+                        ffi::SQLITE_IOERR_READ
+                            | ffi::SQLITE_IOERR_SHORT_READ
+                            | ffi::SQLITE_IOERR_CORRUPTFS
+                    ) =>
+            {
+                Fault::Damage
+            }
+            _ => Fault::of(error),
+        };
+        Self {
+            fault,
+            text: error.to_string(),
+        }
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {

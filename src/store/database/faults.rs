@@ -47,7 +47,7 @@ impl Bench {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().canonicalize().unwrap();
         let opened = opening::open(&path, &Random::system()).unwrap();
-        let fence = Arc::new(Fence::default());
+        let fence = Arc::new(Fence::new(path.clone()));
         let (trigger, checkpoints) = checkpoint::start(path.clone(), Arc::clone(&fence)).unwrap();
         let script = Arc::<Mutex<Script>>::default();
         let (asked, mut commit) = (Arc::clone(&script), commit());
@@ -63,7 +63,7 @@ impl Bench {
                 None => commit(connection),
             }
         };
-        let readers = Arc::new(Readers::new(path.clone()));
+        let readers = Arc::new(Readers::new(path.clone(), Arc::clone(&fence)));
         let texts = Box::new(Committed(Arc::clone(&readers)));
         let index = Index::open(&path, &opened.id, texts).unwrap();
         let journal = Journal {
@@ -127,8 +127,13 @@ impl Bench {
             search: None,
         };
         let page = |connection: &Connection| pages::page(connection, &query);
-        let page = self.journal.readers.read(page).unwrap();
-        page.messages.iter().map(|message| message.seq).collect()
+        let found = self.journal.readers.read(page).unwrap();
+        found
+            .page
+            .messages
+            .iter()
+            .map(|message| message.seq)
+            .collect()
     }
 }
 

@@ -223,7 +223,10 @@ impl Journal {
             }
             return StoreError::NoSpace;
         }
-        self.fence.raise(text);
+        match fault {
+            Fault::Damage => self.fence.damaged(text),
+            Fault::NoSpace | Fault::Broken => self.fence.raise(text),
+        }
         StoreError::Fenced
     }
 

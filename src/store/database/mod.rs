@@ -1,14 +1,17 @@
 //! The lasting engine of [`Messages`]: one SQLite file, one thread that writes it, and one sync for
 //! all that waits. Other stores keep their records in the same file and the same commits.
 //!
-//! What the file looks like is in `schema` and `row`, what a start does in `opening` and `import`, the thread in
-//! `journal` with `writing` and `change`, carrying the WAL over in `checkpoint`, and reading in
-//! `readers`, `pages`, `rooms` and `substring`; `committed` is for the index of the search.
+//! What the file looks like is in `schema` and `row`, what a start does in `opening`, `import` and
+//! `damage` with `check`, the thread in `journal` with `writing` and `change`, carrying the WAL over
+//! in `checkpoint`, looking for damage beside the work in `scan`, and reading in `readers`, `pages`,
+//! `rooms` and `substring`; `committed` is for the index of the search.
 
 mod change;
+mod check;
 mod checkpoint;
 mod committed;
 mod connection;
+mod damage;
 mod fault;
 #[cfg(test)]
 mod faults;
@@ -20,6 +23,7 @@ mod pages;
 mod readers;
 mod rooms;
 mod row;
+mod scan;
 mod schema;
 mod space;
 mod substring;
@@ -40,6 +44,7 @@ use crossbeam_channel::Sender;
 use fence::Fence;
 use journal::{Job, Journal, Post};
 use opening::Opened;
+use pages::Found;
 use parking_lot::Mutex;
 use readers::Readers;
 use rusqlite::Connection;
@@ -57,7 +62,15 @@ pub struct Database {
     witness: Arc<OnceLock<Arc<dyn Witness>>>,
     readers: Arc<Readers>,
     index: Arc<Index>,
-    threads: Mutex<Option<[JoinHandle<()>; 2]>>,
+    fence: Arc<Fence>,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// What runs for as long as it is open.
+struct Threads {
+    journal: JoinHandle<()>,
+    checkpoints: JoinHandle<()>,
+    scan: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Database {
@@ -79,11 +92,13 @@ impl Database {
             notes,
             connection,
             counters,
+            is_checked,
         } = opened;
-        let readers = Arc::new(Readers::new(home.clone()));
+        let fence = Arc::new(Fence::new(home.clone()));
+        let readers = Arc::new(Readers::new(home.clone(), Arc::clone(&fence)));
         let committed = Box::new(Committed(Arc::clone(&readers)));
         let index = Arc::new(Index::open(&home, &id, committed)?);
-        let (fence, witness) = (Arc::new(Fence::default()), Arc::default());
+        let witness = Arc::default();
         let (trigger, checkpoints) = checkpoint::start(home.clone(), Arc::clone(&fence))?;
         let journal = Journal {
             home,
@@ -91,7 +106,7 @@ impl Database {
             counters,
             clock,
             readers: Arc::clone(&readers),
-            fence,
+            fence: Arc::clone(&fence),
             trigger,
             index: Arc::clone(&index),
             witness: Arc::clone(&witness),
@@ -101,9 +116,14 @@ impl Database {
         // Unbounded: how much may wait is bounded before it gets here, by what each connection
         // may leave unanswered and by the budget that every message is charged to.
         let (jobs, receiver) = crossbeam_channel::unbounded();
-        let thread = thread::Builder::new()
+        let journal = thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || journal.serve(&receiver))?;
+        let scan = if is_checked {
+            None
+        } else {
+            Some(scan::start(Arc::clone(&readers), Arc::clone(&fence))?)
+        };
         Ok(Self {
             id,
             notes,
@@ -111,7 +131,12 @@ impl Database {
             witness,
             readers,
             index,
-            threads: Mutex::new(Some([thread, checkpoints])),
+            fence,
+            threads: Mutex::new(Some(Threads {
+                journal,
+                checkpoints,
+                scan,
+            })),
         })
     }
 
@@ -183,11 +208,17 @@ impl Messages for Database {
     }
 
     fn page(&self, query: &Query) -> Result<Page, StoreError> {
-        let Some(needle) = &query.search else {
-            return self.read(|connection| pages::page(connection, query));
+        let Found { page, rotten } = match &query.search {
+            None => self.read(|connection| pages::page(connection, query))?,
+            Some(needle) => {
+                let walk = self.index.walk(query.room.as_str(), needle, query.range);
+                self.read(|connection| pages::found(connection, query, walk))?
+            }
         };
-        let walk = self.index.walk(query.room.as_str(), needle, query.range);
-        self.read(|connection| pages::found(connection, query, walk))
+        if rotten > 0 {
+            self.fence.rotten(rotten);
+        }
+        Ok(page)
     }
 
     fn rooms(
@@ -202,14 +233,21 @@ impl Messages for Database {
     fn close(&self) {
         // Held while joining, so that a second caller also returns only once all is committed.
         let mut threads = self.threads.lock();
-        let Some(threads) = threads.take() else {
+        let Some(Threads {
+            journal,
+            checkpoints,
+            scan,
+        }) = threads.take()
+        else {
             return;
         };
         self.index.close();
+        // What it waits for goes, so it ends; its reader is given back before the last are closed.
+        let scan = scan.map(|(_, scan)| scan);
         self.readers.close();
         // Fails only if the thread is gone already.
         let _ = self.jobs.send(Job::Close);
-        for thread in threads {
+        for thread in scan.into_iter().chain([journal, checkpoints]) {
             if thread.thread().id() == thread::current().id() {
                 // The last owner was a ticket's: the thread can't wait for itself, and ends next.
                 return;

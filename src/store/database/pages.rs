@@ -7,8 +7,14 @@ use crate::store::{Page, Query, Range};
 use rusqlite::{Connection, OptionalExtension, Rows};
 use std::time::SystemTime;
 
+/// A page, and how many rows were left out of it since they rotted.
+pub(super) struct Found {
+    pub(super) page: Page,
+    pub(super) rotten: u64,
+}
+
 /// Reads what `query` asks for.
-pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Page> {
+pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<Found> {
     let (after, before) = match query.range {
         Range::Newest => (0, u64::MAX),
         Range::Before(seq) => (0, seq),
@@ -19,7 +25,7 @@ pub(super) fn page(connection: &Connection, query: &Query) -> rusqlite::Result<P
 }
 
 /// Reads what `query` asks for, along the `walk` of its search.
-pub(super) fn found(connection: &Connection, query: &Query, walk: Walk) -> rusqlite::Result<Page> {
+pub(super) fn found(connection: &Connection, query: &Query, walk: Walk) -> rusqlite::Result<Found> {
     Filling::new(query).fill(connection, walk)
 }
 
@@ -28,6 +34,7 @@ struct Filling<'a> {
     query: &'a Query,
     needle: Option<Needle>,
     page: Page,
+    rotten: u64,
     bytes: usize,
     scratch: Vec<u8>,
 }
@@ -38,6 +45,7 @@ impl<'a> Filling<'a> {
             query,
             needle: query.search.as_deref().map(Needle::new),
             page: Page::default(),
+            rotten: 0,
             bytes: 0,
             scratch: Vec::new(),
         }
@@ -48,7 +56,7 @@ impl<'a> Filling<'a> {
         mut self,
         connection: &Connection,
         stretches: impl IntoIterator<Item = Stretch>,
-    ) -> rusqlite::Result<Page> {
+    ) -> rusqlite::Result<Found> {
         let ascends = matches!(self.query.range, Range::After(_));
         let mut one =
             connection.prepare_cached(&format!("SELECT {COLUMNS} FROM message WHERE seq = ?1"))?;
@@ -75,13 +83,18 @@ impl<'a> Filling<'a> {
         if !ascends {
             self.page.messages.reverse();
         }
-        Ok(self.page)
+        Ok(Found {
+            page: self.page,
+            rotten: self.rotten,
+        })
     }
 
     /// Takes those of `rows` that are wanted, until there are more than have room.
     fn take(&mut self, mut rows: Rows<'_>) -> rusqlite::Result<()> {
         while let Some(row) = rows.next()? {
-            let Some(row) = read(row, &mut self.scratch) else {
+            let row = Row::read(|column| row.get_ref(column).ok(), &mut self.scratch);
+            let Some(row) = row else {
+                self.rotten += 1;
                 continue;
             };
             let holds = |needle: &Needle| needle.is_in(row.text);
@@ -89,6 +102,10 @@ impl<'a> Filling<'a> {
             if row.room != self.query.room.as_str() || !self.needle.as_ref().is_none_or(holds) {
                 continue;
             }
+            let Some(message) = row.message() else {
+                self.rotten += 1;
+                continue;
+            };
             self.bytes += row.text.len();
             let messages = &mut self.page.messages;
             let has_room = messages.len() < self.query.limit && self.bytes <= self.query.max_bytes;
@@ -96,7 +113,7 @@ impl<'a> Filling<'a> {
                 self.page.more = true;
                 break;
             }
-            messages.extend(row.message());
+            messages.push(message);
         }
         Ok(())
     }
@@ -107,16 +124,6 @@ fn select(ascends: bool) -> String {
     format!(
         "SELECT {COLUMNS} FROM message WHERE room = ?1 AND seq > ?2 AND seq < ?3 ORDER BY seq {order}"
     )
-}
-
-/// The columns of a row; `None`, and a line for the operator, if it rotted.
-fn read<'a>(row: &'a rusqlite::Row<'_>, scratch: &mut Vec<u8>) -> Option<Row<'a>> {
-    let read = Row::read(|column| row.get_ref(column).ok(), scratch);
-    if read.is_none() {
-        let seq: i64 = row.get(0).unwrap_or_default();
-        tracing::error!("message {seq} is damaged on the disk: left out");
-    }
-    read
 }
 
 /// The highest seq of a message taken in before `time`.

@@ -3,10 +3,13 @@
 //! In WAL mode a reader waits for nobody and nobody waits for it, so each simply has its own.
 
 use super::connection;
+use super::fault::{Failure, Fault};
+use super::fence::Fence;
 use crate::store::StoreError;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// At most so many are kept open.
 const KEPT: usize = 64;
@@ -15,6 +18,7 @@ const KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Readers {
     home: PathBuf,
+    fence: Arc<Fence>,
     idle: Mutex<Idle>,
 }
 
@@ -26,9 +30,10 @@ struct Idle {
 
 impl Readers {
     /// An empty pool for the file in `home`.
-    pub(super) fn new(home: PathBuf) -> Self {
+    pub(super) fn new(home: PathBuf, fence: Arc<Fence>) -> Self {
         Self {
             home,
+            fence,
             idle: Mutex::default(),
         }
     }
@@ -47,8 +52,13 @@ impl Readers {
             Some(connection) => connection,
             None => connection::reader(&self.home)?,
         };
-        let read = read(&connection)?;
         // One that failed is not kept.
+        let read = read(&connection).inspect_err(|error| {
+            let Failure { fault, text } = Failure::of_reading(error);
+            if fault == Fault::Damage {
+                self.fence.damaged(&text);
+            }
+        })?;
         let mut idle = self.idle.lock();
         if !idle.closed && idle.connections.len() < KEPT {
             idle.connections.push(connection);

@@ -11,6 +11,18 @@ use std::io;
 /// The file's name in the home folder.
 pub(super) const NAME: &str = "gatepost.db";
 
+/// A new one while it is made of what can be read in a damaged one.
+pub(super) const SALVAGED: &str = "gatepost.db.new";
+
+/// Lies there if damage was seen that the next start should look for.
+pub(super) const DAMAGED: &str = "gatepost.db.check";
+
+/// Under this name `meta` says up to which seq they may be used.
+pub(super) const RESERVED: &str = "reserved";
+
+/// Under this one it says the version once more, so that one that rotted in the header is known.
+const VERSION: &str = "version";
+
 /// Marks a file as ours in its header: "gate" in ASCII.
 const APPLICATION_ID: i32 = 0x6761_7465;
 
@@ -115,14 +127,19 @@ pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<()
     let version: i64 = number(connection, "user_version")?;
     let version = usize::try_from(version).unwrap_or(usize::MAX);
     let application: i32 = number(connection, "application_id")?;
-    if application == APPLICATION_ID && version > MIGRATIONS.len() {
-        return Err(SchemaError::Newer(version));
-    }
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
     let is_new = tables == 0 && version == 0;
     if !is_new && application != APPLICATION_ID {
         return Err(SchemaError::Foreign);
+    }
+    if version > MIGRATIONS.len() {
+        let is_so = meta(connection, VERSION)? == Some(version.to_string());
+        return Err(if is_so {
+            SchemaError::Newer(version)
+        } else {
+            SchemaError::Foreign
+        });
     }
     if version < MIGRATIONS.len() {
         let change = connection.transaction()?;
@@ -132,13 +149,39 @@ pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<()
         if is_new {
             let id = random.hex(ID_BYTES);
             set_store_id(&change, &id)?;
-            change.pragma_update(None, "application_id", APPLICATION_ID)?;
         }
-        let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-        change.pragma_update(None, "user_version", version)?;
+        mark(&change)?;
         change.commit()?;
     }
     Ok(())
+}
+
+/// Says in the file that it is ours, and of this version.
+pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
+    let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", version)?;
+    set_meta(connection, VERSION, version.to_string())
+}
+
+/// Whether everything that this program makes is in the file just as it makes it.
+pub(super) fn is_as_made(connection: &Connection) -> rusqlite::Result<bool> {
+    let made = Connection::open_in_memory()?;
+    for step in MIGRATIONS {
+        made.execute_batch(step)?;
+    }
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
+    let mut made = made.prepare(sql)?;
+    let mut made = made.query([])?;
+    let same = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 AND sql = ?2)";
+    let mut same = connection.prepare_cached(same)?;
+    while let Some(row) = made.next()? {
+        let (name, sql): (String, String) = (row.get(0)?, row.get(1)?);
+        if !same.query_row([name, sql], |row| row.get(0))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives the store the id of another that it takes the place of.
@@ -242,6 +285,9 @@ mod tests {
         let mut connection = open();
         migrate(&mut connection, &Random::seeded(1)).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
+        let rotten = migrate(&mut connection, &Random::seeded(1));
+        assert!(matches!(rotten, Err(SchemaError::Foreign)), "{rotten:?}");
+        set_meta(&connection, VERSION, "99").unwrap();
         let error = migrate(&mut connection, &Random::seeded(1)).unwrap_err();
         let text = StoreError::from(error).to_string();
         assert!(text.contains("version 99"), "{text}");

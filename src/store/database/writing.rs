@@ -6,7 +6,7 @@
 use super::change::Change;
 use super::fault::Failure;
 use super::row::{INSERT, Row, from_column, from_milliseconds, to_column};
-use super::schema::{meta, set_meta};
+use super::schema::{RESERVED, meta, set_meta};
 use crate::store::ledger::MAX_SEQ;
 use crate::store::{Kept, NewMessage, Receipt, StoreError};
 use crate::wire::{RoomName, UserName};
@@ -16,10 +16,7 @@ use std::ops::Deref;
 use std::time::SystemTime;
 
 /// The file says for so many seqs at once that they may be used.
-const RESERVED: u64 = 10_000;
-
-/// Where the file says up to which seq they may be used.
-const RESERVED_NAME: &str = "reserved";
+const BLOCK: u64 = 10_000;
 
 /// At most the heads of so many rooms are remembered.
 const REMEMBERED_ROOMS: usize = 1 << 16;
@@ -49,7 +46,7 @@ impl Counters {
         let last = "SELECT ifnull(max(seq), 0) FROM message";
         let last = connection.query_row(last, [], |row| row.get(0));
         let last = from_column(last?);
-        let reserved = meta(connection, RESERVED_NAME)?.map_or(0, from_column);
+        let reserved = meta(connection, RESERVED)?.map_or(0, from_column);
         Ok(Self {
             last: if lost { last.max(reserved) } else { last },
             reserved,
@@ -187,9 +184,9 @@ impl<'a> Writing<'a> {
     /// Sees to it that the file allows `seq`, and a good many behind it: who loses the last rows
     /// to damage still knows which numbers may have been told.
     fn reserve(&mut self, seq: u64) -> rusqlite::Result<()> {
-        if seq + RESERVED > self.counters.reserved {
-            let reserved = seq + 2 * RESERVED;
-            set_meta(self.connection, RESERVED_NAME, to_column(reserved))?;
+        if seq + BLOCK > self.counters.reserved {
+            let reserved = seq + 2 * BLOCK;
+            set_meta(self.connection, RESERVED, to_column(reserved))?;
             self.counters.reserved = reserved;
         }
         Ok(())
