@@ -81,6 +81,11 @@ fn run(home: &std::path::Path, fence: &Fence, times: &Receiver<()>) {
                 // What was committed stays in the WAL, from which it is read too.
                 Fault::NoSpace => tracing::warn!("no checkpoint: {}", failure.text),
                 Fault::Damage => fence.damaged(&failure.text),
+                // Some lacks of space look like a broken disk. A new handle may try again: nothing
+                // leaves the WAL before its copy is synced.
+                Fault::Broken if super::space::is_lacking(home) => {
+                    tracing::warn!("no checkpoint: {}", failure.text);
+                }
                 Fault::Broken => fence.raise(&failure.text),
             }
         }

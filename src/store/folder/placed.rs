@@ -126,6 +126,10 @@ impl Shared {
                 return Ok(false);
             }
         }
+        // From here on a duplicate vouches for it.
+        self.check_fence()?;
+        self.sync_file(content)?;
+        self.sync_folder(&self.uploads)?;
         if self.uploads.stamp(text)? != Some(stamp) {
             return Ok(true);
         }

@@ -65,11 +65,11 @@ impl Shared {
         let found = opened.filter(|(_, stamp)| is_it(stamp) && !is_incoming);
         let Some((file, _)) = found else {
             // It never got its name, or another size than it was to have; nobody was told.
-            self.forget_now(name)?;
+            self.forget_now(record)?;
             return self.set_aside_hasty(record, is_incoming);
         };
         if record.state == State::Hasty && !is_whole(&file, record)? {
-            self.forget_now(name)?;
+            self.forget_now(record)?;
             return self.set_aside(name).map(Some);
         }
         file.sync_all()?;
@@ -105,9 +105,15 @@ impl Shared {
         ))
     }
 
-    fn forget_now(&self, name: &str) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.commit(move |db| Ok(forget(db, &name)?))
+    fn forget_now(&self, record: &Record) -> Result<(), StoreError> {
+        let (name, is_hasty) = (record.name.to_string(), record.state == State::Hasty);
+        self.commit(move |db| {
+            if is_hasty {
+                // A resend with its key must not be told that the file is here.
+                db.execute("DELETE FROM file_key WHERE name = ?1", [&name])?;
+            }
+            Ok(forget(db, &name)?)
+        })
     }
 
     /// Takes up one partial. Returns a sentence if it can't be.
@@ -115,7 +121,16 @@ impl Shared {
         let opened = self.incoming.open_file(&record.incoming);
         let file = match opened {
             Ok(Some(file)) if file.metadata()?.len() >= record.durable => file,
-            _ => {
+            Err(error) => {
+                // Perhaps only for now: what was told of it is not forgotten for that.
+                tracing::warn!(
+                    "an upload of {:?} that broke off can't be opened, and waits for the next \
+                     start: {error}",
+                    record.id.name.as_str()
+                );
+                return Ok(None);
+            }
+            Ok(_) => {
                 self.forget_partial_later(record.incoming);
                 return Ok(Some(format!(
                     "an upload of {:?} that broke off can't be resumed: its bytes are gone",

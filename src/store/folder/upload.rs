@@ -6,7 +6,7 @@ use super::incoming::{Body, Incoming};
 use super::leftovers::partial_name;
 use super::partials::{Unclaimed, Writer};
 use super::publisher::{Finished, Job};
-use super::records::{Record, same};
+use super::records::{Record, claims, same};
 use super::space::Share;
 use crate::store::digester::Digester;
 use crate::store::directory::Access;
@@ -61,7 +61,10 @@ impl FolderUpload {
                     }
                     // Whoever says that all of it is here sends nothing that could be digested.
                     digester = digester.filter(|_| wanted.offset == 0);
-                    share.grow(id.size, 0)?;
+                    let owners = shared.database.read(|db| claims(db, name.as_str()))?;
+                    if !owners.contains(&wanted.owner) {
+                        share.grow(id.size, 0)?;
+                    }
                     Place::Same {
                         name,
                         arrived: wanted.offset,

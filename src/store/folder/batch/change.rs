@@ -1,6 +1,6 @@
 //! What is committed for one file at its end, with the post to its room.
 
-use super::super::records::{Record, Scope, State, claim, enter, keep_posted, settle};
+use super::super::records::{Record, Scope, State, claim, claims, enter, keep_posted, settle};
 use crate::budget::Charge;
 use crate::store::database::Writing;
 use crate::store::{NewFile, NewMessage, Published, Receipt, StoreError};
@@ -36,7 +36,9 @@ impl Change {
         if let Some(state) = self.state {
             settle(db, name, state)?;
         }
-        let is_new_claim = claim(db, name, wanted.owner.as_ref(), now)?;
+        // What an operator placed by hand stays the operator's: who has the same gets no claim to it.
+        let is_placed = published.duplicate && claims(db, name)?.is_empty();
+        let is_new_claim = !is_placed && claim(db, name, wanted.owner.as_ref(), now)?;
         if let (Some(room), Some(charge)) = (&wanted.room, self.charge) {
             published.post = Some(db.post(NewMessage {
                 room: room.clone(),

@@ -242,6 +242,11 @@ impl Item {
             .rename(name, &shared.incoming, incoming.name());
         if let Err(error) = back {
             tracing::error!("{UPLOADS}/{name:?} was refused and can't be taken back: {error}");
+            return;
+        }
+        // Without its record everybody would see a name that comes back.
+        if shared.check_fence().is_err() || shared.sync_folder(&shared.uploads).is_err() {
+            return;
         }
         shared.forget_later(&record.name);
     }

@@ -14,11 +14,11 @@ mod item;
 
 use super::Shared;
 use super::publisher::Finished;
-use super::records::{claim, enter, posted};
+use super::records::{State, claim, enter, file, posted};
 use super::upkeep::settle_all;
 use crate::store::beside::beside;
 use crate::store::database::Writing;
-use crate::store::{Arrival, StoreError};
+use crate::store::{Arrival, Published, StoreError};
 use crate::ticket::redeem_all;
 use crate::wire::FileName;
 use change::{Change, Committed};
@@ -74,7 +74,12 @@ impl<'a> Batch<'a> {
         for item in &mut self.items {
             if let Some(scope) = &item.scope {
                 match self.shared.database.read(|db| posted(db, scope)) {
-                    Ok(Some(first)) => item.end(Ok(first), false),
+                    Ok(Some(mut first)) => {
+                        match vouch(self.shared, &mut first, item.wanted.durable) {
+                            Ok(()) => item.end(Ok(first), false),
+                            Err(error) => item.fail(error.into()),
+                        }
+                    }
                     Ok(None) => {}
                     Err(error) => item.fail(error.into()),
                 }
@@ -329,5 +334,18 @@ impl<'a> Batch<'a> {
         {
             witness.published(&arrivals);
         }
+    }
+}
+
+/// Sees to it that what was posted in haste is durable before it is said to be.
+fn vouch(shared: &Shared, first: &mut Published, is_asked: bool) -> Result<(), StoreError> {
+    let record = (shared.database).read(|db| file(db, first.name.as_str()))?;
+    match record.filter(|record| record.state == State::Hasty) {
+        Some(record) if is_asked => shared.settle_one(&record),
+        Some(_) => {
+            first.durable = false;
+            Ok(())
+        }
+        None => Ok(()),
     }
 }

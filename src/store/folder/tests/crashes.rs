@@ -229,3 +229,25 @@ fn a_key_and_a_duplicate_are_remembered_over_a_restart() {
     assert!(send(&home, &proven("a", "", b"x"), b"x").duplicate);
     assert_eq!(names(&home), ["a"]);
 }
+
+#[test]
+fn a_durable_resend_of_a_keyed_file_that_was_hasty_is_durable() {
+    let home = Home::open();
+    let keyed = |durable: bool| {
+        let file = NewFile {
+            key: Some(Key::new("k").unwrap()),
+            durable,
+            ..proven("a", "u", b"abc")
+        };
+        let mut upload = home.folder.begin(file).unwrap();
+        upload.write(b"abc").unwrap();
+        published(upload).unwrap()
+    };
+    assert!(!keyed(false).durable);
+    let resent = keyed(false);
+    assert_eq!((resent.duplicate, resent.durable), (true, false));
+    let resent = keyed(true);
+    assert_eq!((resent.duplicate, resent.durable), (true, true));
+    // From now on it is what it was said to be.
+    assert!(keyed(false).durable);
+}

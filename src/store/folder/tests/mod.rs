@@ -9,7 +9,7 @@ use super::*;
 use crate::store::Messages;
 use crate::store::conformance::{FilesUnderTest, files_conform, published, wanted};
 use crate::store::digester::Digester;
-use crate::wire::{Algorithm, Code, UserName, WantedDigest};
+use crate::wire::{Algorithm, Code, Digest, Key, UserName, WantedDigest};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs;

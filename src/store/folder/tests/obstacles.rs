@@ -105,6 +105,30 @@ fn what_is_placed_by_hand_is_listed_and_gets_a_digest_once() {
 }
 
 #[test]
+fn who_has_the_same_as_was_placed_by_hand_gets_no_claim_to_it() {
+    let home = Home::open();
+    fs::write(home.path("placed"), "abc").unwrap();
+    make_old(&home, "placed", 100);
+    let home = home.restart();
+    let digest: Digest = digest_of(&home, "placed").parse().unwrap();
+    let file = NewFile {
+        digest: Some(WantedDigest::Verify(digest)),
+        offset: 3,
+        ..proven("placed", "u", b"abc")
+    };
+    let upload = home.folder.begin(file).unwrap();
+    assert!(published(upload).unwrap().duplicate);
+    let name = FileName::new("placed").unwrap();
+    let viewer = Viewer {
+        user: UserName::new("u").ok(),
+        admin: false,
+    };
+    let removed = home.folder.remove(&name, &viewer);
+    assert!(matches!(removed, Err(FileError::Forbidden)), "{removed:?}");
+    assert_eq!(fs::read(home.path("placed")).unwrap(), b"abc");
+}
+
+#[test]
 fn what_is_changed_by_hand_is_no_duplicate_any_more() {
     let home = Home::open();
     let send = |content: &[u8]| {

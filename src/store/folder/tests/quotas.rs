@@ -53,6 +53,13 @@ fn a_quota_counts_what_is_published_kept_and_under_way() {
 }
 
 #[test]
+fn an_owners_resend_of_more_than_half_the_quota_is_a_duplicate() {
+    let home = open(tempfile::tempdir().unwrap(), &quota(10, 0), Clock::system());
+    assert_eq!(send(&home, "a", "u", b"12345678"), Ok(false));
+    assert_eq!(send(&home, "a", "u", b"12345678"), Ok(true));
+}
+
+#[test]
 fn a_quota_holds_where_no_size_was_announced_and_over_a_restart() {
     let limits = quota(10, 15);
     let home = open(tempfile::tempdir().unwrap(), &limits, Clock::system());
