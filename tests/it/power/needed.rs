@@ -47,6 +47,18 @@ const REDUNDANT: &[(&str, Shows, &str)] = &[
         "a file that was renamed before a kill, and not synced, is acknowledged to nobody: sent \
          again, it is kept beside",
     ),
+    (
+        "start: fsync /home/uploads/*",
+        Shows::Perhaps,
+        "a durable file was synced before its record was made; a start makes sure of one that a \
+         kill left half published, which not every recorded run has",
+    ),
+    (
+        "start: fsync /home/uploads/.incoming",
+        Shows::Perhaps,
+        "the name of a partial is synced before its offset is told; a start makes sure of one that \
+         a kill left in between, which not every recorded run has",
+    ),
 ];
 
 /// Whether a loss may be found.
