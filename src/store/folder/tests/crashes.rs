@@ -212,7 +212,7 @@ fn what_broke_off_too_long_ago_expires() {
 fn a_key_and_a_duplicate_are_remembered_over_a_restart() {
     let home = Home::open();
     let file = NewFile {
-        key: crate::wire::Key::new("k").ok(),
+        key: Key::new("k").ok(),
         room: Some(crate::wire::RoomName::lobby()),
         ..proven("a", "u", b"x")
     };
