@@ -62,9 +62,15 @@ pub(super) struct Acceptor {
 impl Acceptor {
     /// Accepts until the drain begins, then empties the backlog.
     pub(super) fn run(&self) {
-        while self.core.shutdown.phase() == Phase::Running {
-            self.wait();
+        loop {
+            // Asked before accepting: what connected before the drain began is accepted after it did,
+            // also by a thread that had not come to run until then.
+            let is_last = self.core.shutdown.phase() != Phase::Running;
             self.accept_all();
+            if is_last {
+                return;
+            }
+            self.wait();
         }
     }
 
@@ -88,7 +94,8 @@ impl Acceptor {
                 Err(error) => {
                     tracing::warn!(%error, "can't accept; trying again in a while");
                     std::thread::sleep(PAUSE);
-                    if self.core.shutdown.phase() != Phase::Running {
+                    // What ends during a drain gives its descriptor back.
+                    if self.core.shutdown.phase() >= Phase::Cutting {
                         return;
                     }
                 }
@@ -152,4 +159,48 @@ fn is_peers_fault(error: &io::Error) -> bool {
         Errno::NETUNREACH,
     ];
     Errno::from_io_error(error).is_some_and(|errno| TRANSIENT.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::handler::Show;
+    use crate::server::open::furnish;
+    use crate::server::queue::Job;
+    use crate::wire::{RoomName, UserName};
+    use rustix::event::{EventfdFlags, eventfd};
+
+    struct Nobody;
+
+    impl Show for Nobody {
+        fn message(&self, _: &RoomName, _: Option<&UserName>, _: &str) {}
+
+        fn file(&self, _: &str, _: u64, _: Option<&UserName>) {}
+    }
+
+    /// On a busy machine the thread of an acceptor may first run when its server has already been
+    /// told to end. It accepted nothing then, and who had connected was cut off unheard.
+    #[test]
+    fn an_acceptor_that_comes_late_still_empties_the_backlog() {
+        let home = tempfile::tempdir().unwrap();
+        let config = Config::at(home.path());
+        let listen = config.listen[0].clone();
+        let house = furnish(config, Box::new(Nobody)).unwrap();
+        let listener = bind(&listen).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let acceptor = Acceptor {
+            core: Arc::new(Core::new(house, vec![listen]).unwrap()),
+            listener,
+            index: 0,
+            stop: Arc::new(eventfd(1, EventfdFlags::CLOEXEC).unwrap()),
+        };
+        acceptor.core.shutdown.enter(Phase::Draining);
+        acceptor.run();
+        assert!(matches!(
+            acceptor.core.queue.try_take(),
+            Some(Job::Accepted(_))
+        ));
+        assert_eq!(acceptor.core.shutdown.under_way(), 0);
+    }
 }

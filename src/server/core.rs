@@ -13,13 +13,14 @@ use crate::handler::House;
 use crate::rate::RateLimit;
 use crate::ticket::{Redeemed, Redeemer};
 use crate::wire::Refusal;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Refusals that are logged a second.
-pub(super) const REFUSALS_LOGGED: u32 = 10;
+const REFUSALS_LOGGED: u32 = 10;
 
 /// Connections in one job: many receipts cost one wake-up, but not all of them one thread.
 const SHARE: usize = 32;
@@ -39,6 +40,28 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// The core of a server that is not at work yet.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it has no poller to give.
+    pub(super) fn new(house: House, listeners: Vec<Listen>) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (queue, workers) = (house.limits.queue, house.limits.workers);
+        Ok(Self {
+            house,
+            listeners,
+            queue: Queue::new(queue),
+            poller: Poller::new()?,
+            timers: Timers::default(),
+            registry: Registry::default(),
+            admission: Admission::new(workers, cores),
+            peers: Peers::default(),
+            shutdown: Arc::new(Shutdown::default()),
+            refusals: RateLimit::new(REFUSALS_LOGGED, Instant::now()),
+        })
+    }
+
     /// Tells `connection` of `events`; a parked one is put into the queue. `false` if it is gone.
     pub(super) fn notify(&self, connection: &Arc<Connection>, events: u32) -> bool {
         let notified = connection.notify(events);

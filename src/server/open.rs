@@ -75,7 +75,8 @@ fn bind(listen: &Listen) -> std::io::Result<(Listener, SocketAddr)> {
     Ok((Listener::Connections(listener), address))
 }
 
-fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
+/// Opens what lies in the home folder.
+pub(super) fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, ServeError> {
     let (home, clock, random) = (config.home, Clock::system(), Random::system());
     let users = UsersFile::open(home.join("users.txt"), clock.clone())
         .map_err(|error| ServeError::Store("users.txt", error))?;

@@ -1,23 +1,17 @@
 //! A server's life: start, wait, drain, stop.
 
 use super::acceptor::Acceptor;
-use super::admission::Admission;
 use super::connection::PHASE;
-use super::core::{Core, REFUSALS_LOGGED};
+use super::core::Core;
 use super::datagrams::Datagrams;
 use super::delivery::Delivery;
 use super::error::ServeError;
 use super::open::Listener;
-use super::peers::Peers;
-use super::poller::Poller;
-use super::queue::{Job, Queue};
-use super::registry::Registry;
-use super::shutdown::{Phase, Shutdown};
-use super::timers::Timers;
+use super::queue::Job;
+use super::shutdown::Phase;
 use super::worker::Worker;
 use crate::config::Listen;
 use crate::handler::House;
-use crate::rate::RateLimit;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
@@ -91,20 +85,7 @@ impl Server {
         listeners: Vec<(Listen, Listener)>,
     ) -> Result<Self, ServeError> {
         let (addresses, listeners): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let (queue, workers) = (house.limits.queue, house.limits.workers);
-        let core = Arc::new(Core {
-            house,
-            listeners: addresses.clone(),
-            queue: Queue::new(queue),
-            poller: Poller::new()?,
-            timers: Timers::default(),
-            registry: Registry::default(),
-            admission: Admission::new(workers, cores),
-            peers: Peers::default(),
-            shutdown: Arc::new(Shutdown::default()),
-            refusals: RateLimit::new(REFUSALS_LOGGED, Instant::now()),
-        });
+        let core = Arc::new(Core::new(house, addresses.clone())?);
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
         let workers = start_workers(&core);
         let delivery = Delivery::start(&core)?;
