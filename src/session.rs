@@ -40,6 +40,8 @@ impl fmt::Display for Role {
 pub struct Session {
     /// The other end's address.
     pub peer: SocketAddr,
+    /// Whether what is said here is encrypted on its way from the peer.
+    pub is_encrypted: bool,
     /// Whether this listener knows logins.
     pub login: LoginPolicy,
     /// Where messages go that name no room.
@@ -56,6 +58,7 @@ impl Session {
     pub fn new(peer: SocketAddr, login: LoginPolicy) -> Self {
         Self {
             peer,
+            is_encrypted: false,
             login,
             room: RoomName::lobby(),
             user: None,

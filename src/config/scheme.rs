@@ -63,12 +63,14 @@ impl Scheme {
     #[must_use]
     pub const fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Framed | Self::Delay | Self::Sink | Self::Udp => &["login", "room"],
-            Self::Hello => &["login", "reply", "room"],
-            Self::Frames => &["length", "login", "room"],
-            Self::Bot | Self::Upload => &["login"],
+            Self::Framed | Self::Delay | Self::Sink => &["login", "proxy", "room"],
+            // Datagrams have no beginning at which a proxy could say whose they are.
+            Self::Udp => &["login", "room"],
+            Self::Hello => &["login", "proxy", "reply", "room"],
+            Self::Frames => &["length", "login", "proxy", "room"],
+            Self::Bot | Self::Upload => &["login", "proxy"],
             // It is about nothing else.
-            Self::Login => &[],
+            Self::Login => &["proxy"],
         }
     }
 

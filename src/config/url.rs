@@ -4,6 +4,7 @@
 use super::DEFAULT_PORT;
 use super::scheme::{SCHEMES, Scheme};
 use crate::wire::RoomName;
+use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -20,16 +21,6 @@ pub enum LoginPolicy {
 }
 
 impl LoginPolicy {
-    /// What holds at `ip` unless something else is said: a login is required beyond loopback.
-    #[must_use]
-    pub const fn default_at(ip: IpAddr) -> Self {
-        if ip.is_loopback() {
-            Self::Optional
-        } else {
-            Self::Required
-        }
-    }
-
     /// The word in a URL.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -61,6 +52,9 @@ pub struct Listen {
     pub reply: Option<String>,
     /// Whether the lengths of `frames://` are decimal digits.
     pub ascii_length: bool,
+    /// The proxies that connect here, each of whose connections begins with a PROXY header, and
+    /// nobody else does. Empty where clients connect themselves.
+    pub proxy: Vec<IpNet>,
 }
 
 /// A listener's URL that can't be one.
@@ -107,8 +101,10 @@ fn parse(url: &str) -> Result<Listen, String> {
         listen.set(name, &decode(value)?)?;
         seen.push(name);
     }
-    let is_exposed = !listen.address.ip().is_loopback();
-    if is_exposed && !scheme.knows_logins() && !seen.contains(&"login") {
+    if !seen.contains(&"login") {
+        listen.login = listen.default_login();
+    }
+    if listen.is_exposed() && !scheme.knows_logins() && !seen.contains(&"login") {
         return Err(format!(
             "other machines reach it, and {word}:// knows no login: say that anybody may with \
              ?login=off"
@@ -137,26 +133,43 @@ impl Listen {
     /// A listener for `scheme` at `address` without any parameters.
     #[must_use]
     pub const fn new(scheme: Scheme, address: SocketAddr) -> Self {
-        let login = match scheme {
-            Scheme::Framed => LoginPolicy::default_at(address.ip()),
-            Scheme::Login => LoginPolicy::Optional,
-            _ => LoginPolicy::Off,
-        };
-        Self {
+        let mut listen = Self {
             scheme,
             address,
-            login,
+            login: LoginPolicy::Off,
             room: None,
             reply: None,
             ascii_length: false,
+            proxy: Vec::new(),
+        };
+        listen.login = listen.default_login();
+        listen
+    }
+
+    /// Whether other machines reach it: by themselves, or through a proxy.
+    #[must_use]
+    pub const fn is_exposed(&self) -> bool {
+        !self.address.ip().is_loopback() || !self.proxy.is_empty()
+    }
+
+    /// What holds unless something else is said: a login is required where others reach it.
+    const fn default_login(&self) -> LoginPolicy {
+        match self.scheme {
+            Scheme::Framed if self.is_exposed() => LoginPolicy::Required,
+            Scheme::Framed | Scheme::Login => LoginPolicy::Optional,
+            _ => LoginPolicy::Off,
         }
+    }
+
+    /// Whether `peer` is a proxy that this listener believes.
+    #[must_use]
+    pub fn believes(&self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        self.proxy.iter().any(|net| net.contains(&peer))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let word = self.scheme.word();
-        if name == "proxy" {
-            return Err("this version has no proxy=".to_owned());
-        }
         if !self.scheme.parameters().contains(&name) {
             let taken = match self.scheme.parameters() {
                 [] => "none".to_owned(),
@@ -179,6 +192,7 @@ impl Listen {
                 self.room = Some(room);
             }
             "reply" => self.reply = Some(value.to_owned()),
+            "proxy" => self.proxy = parse_proxies(value)?,
             _ => self.ascii_length = parse_length(value)?,
         }
         Ok(())
@@ -193,18 +207,34 @@ fn parse_length(value: &str) -> Result<bool, String> {
     }
 }
 
+/// Networks or single addresses, with commas between them.
+fn parse_proxies(value: &str) -> Result<Vec<IpNet>, String> {
+    let parse = |word: &str| {
+        let net = word.parse::<IpNet>().ok();
+        net.or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from))
+            .map(|net| net.trunc())
+            .ok_or_else(|| {
+                format!("proxy={word:?} is no network, as in 10.0.0.0/8, and no address")
+            })
+    };
+    value.split(',').map(parse).collect()
+}
+
 /// The URL; parameters only where they are not the default.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.word(), self.address)?;
-        let plain = Self::new(self.scheme, self.address);
-        let must_be_said = !self.scheme.knows_logins() && !self.address.ip().is_loopback();
-        let login = (self.login != plain.login || must_be_said).then(|| self.login.word());
+        let must_be_said = !self.scheme.knows_logins() && self.is_exposed();
+        let is_said = self.login != self.default_login() || must_be_said;
+        let login = is_said.then(|| self.login.word());
+        let proxies: Vec<_> = self.proxy.iter().map(IpNet::to_string).collect();
+        let proxies = (!proxies.is_empty()).then(|| proxies.join(","));
         let parameters = [
             ("login", login),
             ("room", self.room.as_ref().map(RoomName::as_str)),
             ("reply", self.reply.as_deref()),
             ("length", self.ascii_length.then_some("ascii")),
+            ("proxy", proxies.as_deref()),
         ];
         let said = parameters
             .into_iter()

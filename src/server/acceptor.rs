@@ -2,9 +2,11 @@
 //! them to the queue. What is not accepted yet waits in the kernel.
 
 use super::core::Core;
+use super::peers::Seat;
 use super::queue::Accepted;
 use super::shutdown::Phase;
 use crate::config::Listen;
+use crate::wire::{Code, Refusal};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
@@ -116,12 +118,25 @@ impl Acceptor {
         }
     }
 
+    /// A place for one more connection from `peer`, unless it has too many or nothing to do here.
+    fn seat(&self, peer: SocketAddr) -> Option<Seat> {
+        let core = &self.core;
+        let listen = &core.listeners[self.index];
+        if listen.proxy.is_empty() {
+            return core.seat(peer);
+        }
+        if listen.believes(peer.ip()) {
+            return Some(core.peers.standing());
+        }
+        let refusal = Refusal::new(Code::Forbidden, "only proxies may connect here");
+        core.log_refusal(peer, &refusal);
+        None
+    }
+
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
         let house = &self.core.house;
         house.counters.connections.fetch_add(1, Ordering::Relaxed);
-        let limit = house.limits.max_connections_per_address;
-        let Some(seat) = self.core.peers.seat(peer.ip(), limit) else {
-            tracing::debug!(%peer, limit, "too many connections from one address");
+        let Some(seat) = self.seat(peer) else {
             return;
         };
         let guard = self.core.shutdown.guard();

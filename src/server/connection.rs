@@ -160,6 +160,8 @@ pub(super) struct Inside {
     pub(super) conversation: Box<dyn Serving>,
     pub(super) session: Session,
     pub(super) input: Input,
+    /// Whether a proxy has still to say whose connection this is.
+    pub(super) awaits_proxy: bool,
     /// Bytes that were read and not consumed yet.
     pub(super) pending: Vec<u8>,
     pub(super) held: Option<Held>,
@@ -241,6 +243,7 @@ impl Inside {
             conversation,
             session,
             input: Input::Open,
+            awaits_proxy: false,
             pending: Vec::new(),
             held: None,
             request: None,

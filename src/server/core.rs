@@ -2,7 +2,7 @@
 
 use super::admission::Admission;
 use super::connection::{Connection, INBOX, Notified};
-use super::peers::Peers;
+use super::peers::{Peers, Seat};
 use super::poller::Poller;
 use super::queue::Queue;
 use super::registry::Registry;
@@ -76,6 +76,16 @@ impl Core {
         for connection in self.registry.all() {
             self.notify(&connection, events);
         }
+    }
+
+    /// A seat for one more connection from `peer`, unless its address has too many.
+    pub(super) fn seat(&self, peer: SocketAddr) -> Option<Seat> {
+        let limit = self.house.limits.max_connections_per_address;
+        let seat = self.peers.seat(peer.ip(), limit);
+        if seat.is_none() {
+            tracing::debug!(%peer, limit, "too many connections from one address");
+        }
+        seat
     }
 
     /// Logs, at a limited rate, that `peer` was refused: where it will not hear of it, or where it

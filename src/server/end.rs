@@ -147,6 +147,7 @@ impl Turn<'_> {
         let limits = &self.core.house.limits;
         let refusal = match expired {
             Expired::Farewell | Expired::Duty(Duty::Read) => return Ok(self.close(inside)),
+            Expired::Proxy => return Ok(self.turn_away(inside)),
             Expired::Duty(Duty::FinishFrame) => {
                 let reason = format!(
                     "a frame that began was not whole in {:?}",

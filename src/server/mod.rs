@@ -18,6 +18,7 @@ mod open;
 mod outbox;
 mod peers;
 mod poller;
+mod proxied;
 mod pushing;
 mod queue;
 mod registry;

@@ -15,14 +15,19 @@ pub(super) struct Seat {
 }
 
 impl Peers {
+    /// A seat that counts for nobody: a proxy's connection, until it says whose it is.
+    pub(super) fn standing(&self) -> Seat {
+        Seat {
+            peers: self.clone(),
+            address: None,
+        }
+    }
+
     /// A seat for one more connection from `address`, if it has less than `limit`.
     pub(super) fn seat(&self, address: IpAddr, limit: usize) -> Option<Seat> {
         let address = address.to_canonical();
         if address.is_loopback() {
-            return Some(Seat {
-                peers: self.clone(),
-                address: None,
-            });
+            return Some(self.standing());
         }
         let mut counts = self.0.lock();
         let count = counts.entry(address).or_default();

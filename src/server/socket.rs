@@ -14,13 +14,26 @@ use std::os::fd::BorrowedFd;
 ///
 /// `WouldBlock` when nothing is there, or what is wrong with the connection.
 pub(super) fn receive(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    receive_with(stream, buffer, RecvFlags::DONTWAIT)
+}
+
+fn receive_with(stream: &TcpStream, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
     loop {
-        match rustix::net::recv(stream, &mut *buffer, RecvFlags::DONTWAIT) {
+        match rustix::net::recv(stream, &mut *buffer, flags) {
             Ok((received, _)) => return Ok(received),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Reads what is there into `buffer`, and leaves it there.
+///
+/// # Errors
+///
+/// As [`receive`].
+pub(super) fn peek(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    receive_with(stream, buffer, RecvFlags::DONTWAIT | RecvFlags::PEEK)
 }
 
 /// Writes as much of `bytes` as the socket takes. With `more` to follow at once, the kernel may let

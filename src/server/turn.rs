@@ -170,6 +170,11 @@ impl<'a> Turn<'a> {
         scratch: &mut [u8],
         filled: &mut usize,
     ) -> io::Result<Verdict> {
+        if inside.awaits_proxy
+            && let Some(verdict) = self.meet_proxy(inside, scratch)?
+        {
+            return Ok(verdict);
+        }
         loop {
             let mut rest = &scratch[..*filled];
             let stop = self.feed(inside, &mut rest);

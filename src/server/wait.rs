@@ -34,6 +34,8 @@ pub(super) enum Expired {
     Duty(Duty),
     /// No login where one is required.
     Login,
+    /// A proxy did not say whose connection it is.
+    Proxy,
     /// Its end has lasted long enough.
     Farewell,
 }
@@ -74,12 +76,12 @@ impl Inside {
             self.session.owes_login() && self.input == Input::Open && !self.waits_for_permit;
         let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
         let waits_for_memory = self.waits_for_memory || self.reads_later;
-        if duty.is_none() && is_at_rest && !owes_login && !waits_for_memory {
+        if duty.is_none() && is_at_rest && !owes_login && !waits_for_memory && !self.awaits_proxy {
             self.wait = None;
             return Ok(None);
         }
         let now = Instant::now();
-        let mut deadlines: [Option<(Instant, Expired)>; 3] = [None; 3];
+        let mut deadlines: [Option<(Instant, Expired)>; 4] = [None; 4];
         self.wait = duty.map(|duty| match self.wait {
             Some(wait) if wait.duty == duty && wait.progress == self.progress => wait,
             _ => Wait {
@@ -94,6 +96,9 @@ impl Inside {
         }
         if owes_login {
             deadlines[1] = Some((self.opened + limits.login_timeout, Expired::Login));
+        }
+        if self.awaits_proxy {
+            deadlines[3] = Some((self.opened + limits.proxy_timeout, Expired::Proxy));
         }
         deadlines[2] = self.farewell.map(|farewell| (farewell, Expired::Farewell));
         let first = deadlines

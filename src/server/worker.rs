@@ -194,7 +194,8 @@ impl Worker {
             return;
         };
         let budget = &core.house.budget;
-        let inside = Inside::new(stream, session, conversation, limits, budget, (guard, seat));
+        let mut inside = Inside::new(stream, session, conversation, limits, budget, (guard, seat));
+        inside.awaits_proxy = !listen.proxy.is_empty();
         self.line
             .push_back(core.registry.add(|key| Connection::new(key, inside)));
     }

@@ -13,6 +13,7 @@ mod incoming;
 mod message;
 mod names;
 mod proof;
+mod proxy;
 mod reply;
 
 pub use code::{CODES, Code};
@@ -24,4 +25,5 @@ pub use incoming::Incoming;
 pub use message::{FileTag, Message};
 pub use names::{FileName, Key, NameError, RoomName, UserName};
 pub use proof::proof;
+pub use proxy::{MAX_PROXY_HEADER, NoProxyHeader, Proxied};
 pub use reply::{Answer, Datum, Refusal, Reply, write_last_word};

@@ -4,7 +4,7 @@
 //! those of peers that mean no good, `regression` bugs that were found once, `files` is what becomes
 //! of files, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
 //! rooms while connections break, `outside` the clients that are
-//! not ours, `talk` our clients of servers that are not, `classic` the course's conversations.
+//! not ours, `proxied` those who come through a proxy, `talk` our clients of servers that are not, `classic` the course's conversations.
 //! `layers` and `tables` hold the source and the documents to what they claim; `support` is what the
 //! others stand on.
 //!
@@ -30,6 +30,7 @@ mod layers;
 mod leaving;
 mod outside;
 mod power;
+mod proxied;
 mod readme;
 mod regression;
 mod rooms;

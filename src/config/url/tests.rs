@@ -32,7 +32,35 @@ fn where_nobody_can_log_in_anybody_must_be_let_in_aloud() {
     refused("udp://[::]:1?room=a", "?login=off");
     refused("bot://127.0.0.1:1?login=required", "knows no login");
     assert_eq!(listen("login://0.0.0.0:1").login, LoginPolicy::Optional);
-    refused("login://127.0.0.1:1?login=off", "login:// takes none");
+    refused("login://127.0.0.1:1?login=off", "login:// takes proxy");
+}
+
+#[test]
+fn behind_a_proxy_everybody_comes_from_elsewhere() {
+    let proxied = listen("framed://127.0.0.1:1?proxy=10.0.0.0/8,::ffff:192.0.2.1,2001:db8::/32");
+    assert_eq!(proxied.login, LoginPolicy::Required);
+    for (peer, is_believed) in [
+        ("10.255.0.1", true),
+        ("::ffff:10.0.0.1", true),
+        ("11.0.0.1", false),
+        ("2001:db8:1::1", true),
+        ("2001:db9::1", false),
+        ("127.0.0.1", false),
+    ] {
+        assert_eq!(
+            proxied.believes(peer.parse().unwrap()),
+            is_believed,
+            "{peer}"
+        );
+    }
+    assert!(!listen("framed://127.0.0.1:1").believes(Ipv6Addr::LOCALHOST.into()));
+    refused("sink://127.0.0.1:1?proxy=127.0.0.1", "?login=off");
+    refused("framed://127.0.0.1:1?proxy=10.0.0.0/33", "no network");
+    refused("framed://127.0.0.1:1?proxy=", "no network");
+    refused(
+        "udp://127.0.0.1:1?proxy=10.0.0.0/8",
+        "udp:// takes login, room",
+    );
 }
 
 #[test]
@@ -57,6 +85,9 @@ fn a_listener_is_shown_as_it_can_be_given_again() {
         "sink://0.0.0.0:3?login=off",
         "login://0.0.0.0:3",
         "udp://127.0.0.1:0?room=@李四",
+        "framed://127.0.0.1:8001?login=optional&proxy=10.0.0.0/8%2C192.0.2.1/32",
+        "framed://[::1]:8001?proxy=2001:db8::/32",
+        "bot://127.0.0.1:1?login=off&proxy=127.0.0.1/32",
     ] {
         assert_eq!(listen(url).to_string(), url);
     }
@@ -80,7 +111,7 @@ fn a_wrong_url_says_what_is_wrong() {
     );
     refused(
         "framed://127.0.0.1:1?color=red",
-        "no parameter \"color\"; framed:// takes login, room",
+        "no parameter \"color\"; framed:// takes login, proxy, room",
     );
     refused("sink://127.0.0.1:1?reply=x", "no parameter \"reply\"");
     refused("sink://127.0.0.1:1?room=a%20b", "white space");
@@ -91,7 +122,6 @@ fn a_wrong_url_says_what_is_wrong() {
     refused("hello://127.0.0.1:1?reply=%ff", "not UTF-8");
     refused("hello+tls://127.0.0.1:1", "no TLS");
     refused("http+tls://127.0.0.1:1", "no conversation");
-    refused("framed://127.0.0.1:1?proxy=127.0.0.1", "no proxy=");
 }
 
 proptest! {

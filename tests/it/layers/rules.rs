@@ -90,7 +90,8 @@ const RESERVED: &[Reserved] = &[
             "socket2",
             "rustix",
         ],
-        but: &[],
+        // A value, as a proxy tells it.
+        but: &["std::net::SocketAddr"],
         whom: Whom::Never(&["wire", "conversation"]),
         in_tests: false,
         why: "a conversation has no socket and no thread of its own",

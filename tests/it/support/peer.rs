@@ -139,6 +139,25 @@ impl Peer {
         }
     }
 
+    /// Expects that the connection goes without a word: it ends or is reset.
+    #[track_caller]
+    pub(crate) fn assert_gone(&mut self) {
+        match self.stream.read(&mut [0]) {
+            Ok(0) => {}
+            Ok(_) => panic!("something was said"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+        }
+    }
+
+    /// All that is said until the end of the server's half, frames or not.
+    #[track_caller]
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let read = self.stream.read_to_end(&mut rest);
+        read.expect("the server ends its half");
+        rest
+    }
+
     /// Expects the last word with `code`, and then the end.
     #[track_caller]
     pub(crate) fn assert_last_word(&mut self, code: &str) {
