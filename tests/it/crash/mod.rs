@@ -4,14 +4,16 @@
 //!
 //! A kill leaves the page cache alone, so this proves the order of what is done, not the syncs.
 
+pub(crate) mod request;
 pub(crate) mod sender;
 
 use crate::support::{Daemon, PATIENCE, partials, uploads};
 use crate::trial::chance::Chance;
+use crate::trial::journal;
 use crate::trial::process::serve;
-use crate::trial::{content, journal};
+use request::{room_of, text_of};
 use rustix::process::Signal;
-use sender::Sender;
+use sender::{Sender, parcel_of};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -27,7 +29,7 @@ const CYCLES: &str = "GATEPOST_TEST_CYCLES";
 const DEFAULT_CYCLES: u64 = 20;
 
 /// Clients that send at once.
-const SENDERS: u64 = 6;
+const SENDERS: u64 = 64;
 
 /// A kill comes after at most so many receipts, and then at most so much later.
 const RECEIPTS: u64 = 400;
@@ -65,8 +67,14 @@ fn whatever_was_acknowledged_outlives_a_kill_at_any_moment() {
         sender.finish(daemon.peer());
     }
     daemon = stop_and_start(daemon, home.path());
+    // From the beginning, once more.
     kept.files.clear();
+    kept.last = 0;
+    kept.messages = 0;
     kept.check(&daemon, home.path(), &senders);
+    assert_eq!(partials(home.path()), 0);
+    let resumed: usize = senders.iter().map(|sender| sender.resumed).sum();
+    println!("{resumed} files were gone on with in their middle");
     let known = senders
         .iter()
         .map(|sender| sender.messages.len())
@@ -98,10 +106,10 @@ pub(crate) fn send_until_killed(
 ) -> Vec<Sender> {
     let (receipt, arrived) = channel();
     let start = |mut sender: Sender| {
-        let (receipt, peer) = (receipt.clone(), daemon.peer());
+        let (receipt, address) = (receipt.clone(), daemon.address());
         thread::spawn(move || {
             // Whoever counts them may have counted enough.
-            sender.send(peer, || {
+            sender.send(address, || {
                 let _ = receipt.send(());
             });
             sender
@@ -132,8 +140,14 @@ fn stop_and_start(daemon: Daemon, home: &Path) -> Daemon {
 struct Kept {
     /// The store's id.
     store: Option<String>,
+    /// The last message that was compared, and how many there are up to it; they don't change any
+    /// more.
+    last: u64,
+    messages: usize,
     /// Files that were compared; they are not written to again.
     files: HashSet<String>,
+    /// For each sender, how many of its receipts were compared.
+    receipts: HashMap<usize, (usize, usize)>,
 }
 
 impl Kept {
@@ -143,46 +157,79 @@ impl Kept {
         let hello = daemon.peer().ask(&json!({"msg_type": "hello", "id": 1}));
         let store = hello["store"].as_str().unwrap();
         assert_eq!(self.store.get_or_insert_with(|| store.to_owned()), store);
-        check_messages(home, senders);
-        self.check_files(home, senders);
-        assert_eq!(partials(home), 0);
+        if self.last == 0 {
+            self.receipts.clear();
+        }
+        let receipts: Vec<_> = (0..senders.len())
+            .map(|place| self.receipts.get(&place).copied().unwrap_or_default())
+            .collect();
+        self.check_messages(home, senders, &receipts);
+        self.check_files(home, senders, &receipts);
+        for (place, sender) in senders.iter().enumerate() {
+            let seen = (sender.messages.len(), sender.files.len());
+            self.receipts.insert(place, seen);
+        }
     }
 
     #[track_caller]
-    fn check_files(&mut self, home: &Path, senders: &[Sender]) {
+    fn check_messages(&mut self, home: &Path, senders: &[Sender], seen: &[(usize, usize)]) {
+        let mut found = HashMap::new();
+        for message in journal::read_after(home, self.last) {
+            let key = message.key.clone().expect("every message has a key");
+            assert_eq!(message.room, room_of(&key), "{key}");
+            match &message.file {
+                Some(name) => assert_eq!(parcel_of(senders, name), parcel_of(senders, &key)),
+                None => assert_eq!(message.text, text_of(&key), "{key}"),
+            }
+            let twice = found.insert(key, message);
+            assert!(twice.is_none(), "twice in gatepost.db: {twice:?}");
+        }
+        let before = self.last;
+        for (sender, (seen, _)) in senders.iter().zip(seen) {
+            for (key, seq) in &sender.messages[*seen..] {
+                // A receipt may be a late one, for what was found before.
+                let is_late = *seq <= before;
+                let message = found.get(key);
+                assert!(is_late || message.is_some(), "{key} is lost");
+                assert!(message.is_none_or(|message| message.seq == *seq), "{key}");
+            }
+        }
+        self.last = found
+            .values()
+            .map(|message| message.seq)
+            .fold(before, u64::max);
+        self.messages += found.len();
+        assert_eq!(
+            journal::count(home),
+            self.messages,
+            "what was there is gone"
+        );
+    }
+
+    #[track_caller]
+    fn check_files(&mut self, home: &Path, senders: &[Sender], seen: &[(usize, usize)]) {
         let visible = uploads(home);
         // Acknowledged or not: whatever can be seen is whole.
         for name in &visible {
             if self.files.insert(name.clone()) {
-                let (seed, size) = sender::parcel_of(senders, name);
-                content::assert_file(&home.join("uploads").join(name), seed, size as u64);
+                let parcel = parcel_of(senders, name);
+                let found = std::fs::read(home.join("uploads").join(name)).unwrap();
+                assert!(found == parcel.bytes(), "{name:?} is not whole: {parcel:?}");
+                assert!(
+                    !parcel.is_proven() || !name.contains(" ("),
+                    "{name:?}: twice"
+                );
             }
         }
         let visible: HashSet<_> = visible.into_iter().collect();
-        for (asked, name) in senders.iter().flat_map(|sender| &sender.files) {
-            assert!(visible.contains(name), "{name:?} is lost");
-            let found = sender::parcel_of(senders, name);
-            assert_eq!(
-                found,
-                sender::parcel_of(senders, asked),
-                "{asked:?} as {name:?}"
-            );
+        let lost = self.files.iter().find(|name| !visible.contains(*name));
+        assert_eq!(lost, None, "it was there before");
+        for (sender, (_, seen)) in senders.iter().zip(seen) {
+            for (asked, name) in &sender.files[*seen..] {
+                assert!(visible.contains(name), "{name:?} is lost");
+                let found = parcel_of(senders, name);
+                assert_eq!(found, parcel_of(senders, asked), "{asked:?} as {name:?}");
+            }
         }
-    }
-}
-
-#[track_caller]
-fn check_messages(home: &Path, senders: &[Sender]) {
-    let mut found = HashMap::new();
-    for message in journal::read(home) {
-        let key = message.key.clone().expect("every message has a key");
-        let expected = sender::text_of(&key);
-        assert_eq!(message.text, expected, "{key}");
-        let twice = found.insert(key, message);
-        assert!(twice.is_none(), "twice in gatepost.db: {twice:?}");
-    }
-    for (key, seq) in senders.iter().flat_map(|sender| &sender.messages) {
-        let message = found.get(key).unwrap_or_else(|| panic!("{key} is lost"));
-        assert_eq!(message.seq, *seq, "{key}");
     }
 }

@@ -1,10 +1,12 @@
-//! A client that outlives its server: it remembers what was not answered, and sends it again.
+//! A client that outlives its server: it remembers what was not answered, and sends it again. Now
+//! and then it breaks its own connection, in the middle of a file.
 
-use crate::support::{Peer, frame};
+use super::request::{Parcel, Request};
+use crate::support::Peer;
 use crate::trial::chance::{Chance, mix};
-use crate::trial::content;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpStream};
 
 /// Requests that it leaves unanswered.
 const WINDOW: usize = 8;
@@ -12,22 +14,8 @@ const WINDOW: usize = 8;
 /// Of so many requests one is a file.
 const FILE_EVERY: u64 = 6;
 
-/// Files have fewer bytes than this, and most of them far fewer.
-const SIZE: u64 = 200_000;
-
-/// One request, until it is answered.
-#[derive(Debug)]
-enum Request {
-    Message {
-        key: String,
-        room: String,
-    },
-    File {
-        name: String,
-        seed: u64,
-        size: usize,
-    },
-}
+/// Of so many files that come in several pieces one is not sent to its end.
+const BREAK_EVERY: u64 = 3;
 
 /// One sender, over all its connections.
 pub(crate) struct Sender {
@@ -40,24 +28,22 @@ pub(crate) struct Sender {
     pub(crate) messages: Vec<(String, u64)>,
     /// Acknowledged files: the names that they asked for, and those that they got.
     pub(crate) files: Vec<(String, String)>,
+    /// How often it went on in the middle of a file.
+    pub(crate) resumed: usize,
 }
 
-/// The text that goes with a key.
-pub(crate) fn text_of(key: &str) -> String {
-    let length = key.bytes().map(usize::from).sum::<usize>() % 300;
-    format!("the text of {key}{}", "。".repeat(length))
+/// How a connection ended.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The server is gone.
+    Gone,
+    /// It was broken on purpose.
+    Broken,
 }
 
-/// The seed and the size of the file that `sender` named by its `place`.
-fn parcel(number: u64, place: u64) -> (u64, usize) {
-    let seed = mix(number << 32 | place);
-    let most = if seed.is_multiple_of(4) { SIZE } else { 3_000 };
-    (seed, usize::try_from(mix(seed) % most).unwrap())
-}
-
-/// The seed and the size of the file that is called `name`, or by a name beside it.
+/// The file that is called `name`, or by a name beside it.
 #[track_caller]
-pub(crate) fn parcel_of(senders: &[Sender], name: &str) -> (u64, usize) {
+pub(crate) fn parcel_of(senders: &[Sender], name: &str) -> Parcel {
     let stem = name.strip_suffix(".bin").unwrap_or(name);
     let asked = stem.split_once(" (").map_or(stem, |(asked, _)| asked);
     let numbers = asked
@@ -71,7 +57,7 @@ pub(crate) fn parcel_of(senders: &[Sender], name: &str) -> (u64, usize) {
         sender.is_some_and(|sender| place < sender.made),
         "nobody sent {name:?}"
     );
-    parcel(number, place)
+    Parcel::of(number, place)
 }
 
 impl Sender {
@@ -83,106 +69,142 @@ impl Sender {
             unanswered: VecDeque::new(),
             messages: Vec::new(),
             files: Vec::new(),
+            resumed: 0,
         }
     }
 
     /// Sends again what was not answered, and then more and more until the server is gone. Each
     /// receipt is told to `receipt`.
-    pub(crate) fn send(&mut self, mut peer: Peer, receipt: impl Fn()) {
-        if peer.try_raw(&self.again()).is_err() {
-            return;
+    pub(crate) fn send(&mut self, address: SocketAddr, receipt: impl Fn()) {
+        while let Ok(stream) = TcpStream::connect(address) {
+            if self.converse(Peer::on(stream), &receipt) == Some(End::Gone) {
+                return;
+            }
+        }
+    }
+
+    /// One connection, until it ends.
+    fn converse(&mut self, mut peer: Peer, receipt: &impl Fn()) -> Option<End> {
+        if !self.ask_offsets(&mut peer) {
+            return Some(End::Gone);
+        }
+        for place in 0..self.unanswered.len() {
+            let request = self.unanswered[place].clone();
+            if let Some(end) = self.put(&mut peer, &request) {
+                return Some(end);
+            }
         }
         loop {
             while self.unanswered.len() < WINDOW {
-                let request = self.make();
-                let bytes = request.bytes();
-                self.unanswered.push_back(request);
-                if peer.try_raw(&bytes).is_err() {
-                    return;
+                let is_file = self.chance.below(FILE_EVERY) == 0;
+                let request = Request::new(self.number, self.made, is_file);
+                self.made += 1;
+                self.unanswered.push_back(request.clone());
+                if let Some(end) = self.put(&mut peer, &request) {
+                    return Some(end);
                 }
             }
             // A kill resets the connection or ends it; nothing else may.
             let Ok(Some(answer)) = peer.try_next() else {
-                return;
+                return Some(End::Gone);
             };
-            self.note(&answer);
-            receipt();
+            if let Some(again) = self.note(&answer) {
+                self.unanswered.push_back(again.clone());
+                if let Some(end) = self.put(&mut peer, &again) {
+                    return Some(end);
+                }
+            } else {
+                receipt();
+            }
         }
+    }
+
+    /// Sends one request, perhaps not to its end.
+    fn put(&mut self, peer: &mut Peer, request: &Request) -> Option<End> {
+        let pieces = request.pieces();
+        let breaks = pieces.len() > 2 && self.chance.below(BREAK_EVERY) == 0;
+        let whole = if breaks {
+            1 + usize::try_from(self.chance.below(pieces.len() as u64 - 1)).unwrap()
+        } else {
+            pieces.len()
+        };
+        for piece in &pieces[..whole] {
+            if peer.try_raw(piece).is_err() {
+                return Some(End::Gone);
+            }
+        }
+        breaks.then_some(End::Broken)
+    }
+
+    /// Finds out how much is safe of the files that were not answered. `false` if the server is
+    /// gone.
+    fn ask_offsets(&mut self, peer: &mut Peer) -> bool {
+        for request in &mut self.unanswered {
+            let Some(question) = request.question() else {
+                continue;
+            };
+            let question = crate::support::frame(question.to_string().as_bytes());
+            let (Ok(()), Ok(Some(answer))) = (peer.try_raw(&question), peer.try_next()) else {
+                return false;
+            };
+            let answer: Value = serde_json::from_slice(&answer).unwrap();
+            let safe = answer["offset"].as_u64();
+            let safe = safe.unwrap_or_else(|| panic!("{request:?}: {answer}"));
+            if let Request::File { offset, parcel, .. } = request {
+                assert!(safe <= parcel.size as u64, "{answer}");
+                *offset = safe;
+                self.resumed += usize::from(safe > 0 && safe < parcel.size as u64);
+            }
+        }
+        true
     }
 
     /// Sends again what was not answered, and reads all the answers. One at a time: so what was
     /// kept already is acknowledged before anything else is.
     #[track_caller]
     pub(crate) fn finish(&mut self, mut peer: Peer) {
+        assert!(self.ask_offsets(&mut peer), "the server is gone");
         while let Some(request) = self.unanswered.front() {
-            peer.raw(&request.bytes());
+            peer.raw(&request.pieces().concat());
             let answer = peer.next();
-            self.note(&answer);
+            if let Some(again) = self.note(&answer) {
+                self.unanswered.push_front(again);
+            }
         }
     }
 
-    /// The bytes of everything that was not answered.
-    fn again(&self) -> Vec<u8> {
-        self.unanswered.iter().flat_map(Request::bytes).collect()
-    }
-
-    fn make(&mut self) -> Request {
-        let place = self.made;
-        self.made += 1;
-        if self.chance.below(FILE_EVERY) == 0 {
-            let (seed, size) = parcel(self.number, place);
-            let name = format!("{}-{place}.bin", self.number);
-            Request::File { name, seed, size }
-        } else {
-            let key = format!("{}-{place}", self.number);
-            let room = format!("room-{}", place % 3);
-            Request::Message { key, room }
-        }
-    }
-
-    /// Notes the answer to the first request that has none.
+    /// Notes the answer to the first request that has none. It may be one that says where to go
+    /// on: what was broken off moments ago was not safe yet when that was asked.
     #[track_caller]
-    fn note(&mut self, answer: &[u8]) {
+    fn note(&mut self, answer: &[u8]) -> Option<Request> {
         let answer: Value = serde_json::from_slice(answer).unwrap();
-        let request = self
-            .unanswered
-            .pop_front()
-            .expect("no answer without a request");
+        let request = self.unanswered.pop_front();
+        let mut request = request.expect("no answer without a request");
+        assert_eq!(answer["id"], request.id(), "{request:?}: {answer}");
+        if let (Some(safe), Request::File { offset, .. }) =
+            (answer["offset"].as_u64(), &mut request)
+        {
+            assert_eq!(answer["code"], "conflict", "{answer}");
+            assert_ne!(*offset, safe, "{answer}");
+            *offset = safe;
+            return Some(request);
+        }
         assert_eq!(answer["ok"], true, "{request:?}: {answer}");
         assert_eq!(answer["ack"], "durable", "{request:?}: {answer}");
-        assert_eq!(answer["id"], request.id(), "{request:?}: {answer}");
         match request {
             Request::Message { key, .. } => {
                 self.messages.push((key, answer["seq"].as_u64().unwrap()));
             }
-            Request::File { name, size, .. } => {
-                assert_eq!(answer["size"], size, "{answer}");
-                self.files
-                    .push((name, answer["name"].as_str().unwrap().to_owned()));
+            Request::File { name, parcel, .. } => {
+                assert_eq!(answer["size"], parcel.size, "{answer}");
+                if parcel.is_posted() {
+                    let seq = answer["seq"].as_u64();
+                    self.messages.push((name.clone(), seq.unwrap()));
+                }
+                let found = answer["name"].as_str().unwrap().to_owned();
+                self.files.push((name, found));
             }
         }
-    }
-}
-
-impl Request {
-    fn id(&self) -> &str {
-        match self {
-            Self::Message { key, .. } => key,
-            Self::File { name, .. } => name,
-        }
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let (header, body) = match self {
-            Self::Message { key, room } => {
-                let header = json!({"msg_type": "msg", "id": key, "key": key, "room": room});
-                (header, text_of(key).into_bytes())
-            }
-            Self::File { name, seed, size } => {
-                let header = json!({"msg_type": "file", "id": name, "file_name": name});
-                (header, content::bytes(*seed, *size))
-            }
-        };
-        [frame(header.to_string().as_bytes()), frame(&body)].concat()
+        None
     }
 }

@@ -131,50 +131,40 @@ impl Disk {
         Some(node)
     }
 
-    /// The path of `node`, or of the folder it is in, if it has one.
+    /// The path of `node`, if it has one.
     pub(super) fn path(&self, node: Node) -> Option<Vec<u8>> {
         if node == ROOT {
             return Some(Vec::new());
         }
-        self.nodes.iter().enumerate().find_map(|(folder, content)| {
-            let Content::Folder(entries) = content else {
-                return None;
+        let found = self.paths().into_iter().find(|(_, found)| *found == node);
+        found.map(|(path, _)| path)
+    }
+
+    /// All that can be reached, by its path.
+    pub(super) fn paths(&self) -> BTreeMap<Vec<u8>, Node> {
+        let mut paths = BTreeMap::new();
+        let mut folders = vec![(ROOT, Vec::new())];
+        while let Some((folder, prefix)) = folders.pop() {
+            let Content::Folder(entries) = &self.nodes[folder] else {
+                continue;
             };
-            let (name, _) = entries.iter().find(|(_, entry)| **entry == node)?;
-            let mut path = self.path(folder)?;
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(name);
-            Some(path)
-        })
-    }
-
-    /// All that can be reached.
-    pub(super) fn tree(&self) -> Tree {
-        let mut tree = Tree::new();
-        self.walk(ROOT, b"", &mut tree);
-        tree
-    }
-
-    fn walk(&self, folder: Node, path: &[u8], tree: &mut Tree) {
-        let Content::Folder(entries) = &self.nodes[folder] else {
-            return;
-        };
-        for (name, node) in entries {
-            let mut path = path.to_vec();
-            path.extend_from_slice(name);
-            match &self.nodes[*node] {
-                Content::File(content) => {
-                    tree.insert(path, Some(content.clone()));
-                }
-                Content::Folder(_) => {
-                    tree.insert(path.clone(), None);
-                    path.push(b'/');
-                    self.walk(*node, &path, tree);
-                }
+            for (name, node) in entries {
+                let path = [prefix.as_slice(), name].concat();
+                folders.push((*node, [path.as_slice(), b"/"].concat()));
+                paths.insert(path, *node);
             }
         }
+        paths
+    }
+
+    /// What there is at each path.
+    pub(super) fn tree(&self) -> Tree {
+        let content = |node: Node| match &self.nodes[node] {
+            Content::File(content) => Some(content.clone()),
+            Content::Folder(_) => None,
+        };
+        let paths = self.paths().into_iter();
+        paths.map(|(path, node)| (path, content(node))).collect()
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! `recorded` are the lives of the daemon, `recorder` runs it under strace, `line` reads strace's
 //! lines, `timeline` says what they mean, `disk` is the model of a disk, `states` loses power,
-//! `receipts` are what was acknowledged, `verify` looks at what is left, and `needed` leaves out
+//! `receipts` are what was acknowledged, `stamps` are how the daemon knows files again, `verify` looks at what is left, and `needed` leaves out
 //! one promise after the other.
 
 mod disk;
@@ -14,6 +14,7 @@ mod needed;
 mod receipts;
 mod recorded;
 mod recorder;
+mod stamps;
 mod states;
 mod timeline;
 mod verify;

@@ -42,10 +42,10 @@ const REDUNDANT: &[(&str, Shows, &str)] = &[
         "the same",
     ),
     (
-        "start: fsync /home/uploads",
+        "start: fsync /home/uploads/*",
         Shows::Never,
-        "a file that was renamed before a kill, and not synced, is acknowledged to nobody: sent \
-         again, it is kept beside",
+        "a durable file is synced before it gets its name; this is for those that were published \
+         in haste, and nobody was promised anything of them",
     ),
     (
         "start: fsync /home/uploads/*",

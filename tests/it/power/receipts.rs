@@ -1,6 +1,7 @@
 //! What the peers were told until a moment, read from what the daemon sent.
 
 use super::timeline::Timeline;
+use crate::crash::request::OFFSET_OF;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,10 +15,12 @@ pub(super) struct Answer {
 /// What was acknowledged.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Told {
-    /// Messages by their keys, with their seqs.
+    /// Messages by their keys, with their seqs; posted files are among them.
     pub(super) messages: BTreeMap<String, u64>,
     /// Files by the names that they asked for, with those that they got.
     pub(super) files: BTreeMap<String, String>,
+    /// How many bytes of a file were said to be safe.
+    pub(super) offsets: BTreeMap<String, u64>,
 }
 
 /// All answers, in their order.
@@ -50,11 +53,17 @@ pub(super) fn told(answers: &[Answer], moment: usize) -> Told {
         let Some(id) = fields["id"].as_str() else {
             continue;
         };
+        if let Some(offset) = fields["offset"].as_u64() {
+            let name = id.strip_prefix(OFFSET_OF).unwrap_or(id);
+            told.offsets.insert(name.to_owned(), offset);
+            continue;
+        }
         assert_eq!(fields["ok"], true, "{fields}");
         if let Some(seq) = fields["seq"].as_u64() {
             let before = told.messages.insert(id.to_owned(), seq);
             assert!(before.is_none_or(|before| before == seq), "{fields}");
-        } else if let Some(name) = fields["name"].as_str() {
+        }
+        if let Some(name) = fields["name"].as_str() {
             told.files.insert(id.to_owned(), name.to_owned());
         }
     }

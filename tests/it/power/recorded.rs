@@ -4,6 +4,7 @@
 use super::disk::{self, Done, Tree};
 use super::receipts::{self, Answer, Told};
 use super::recorder;
+use super::stamps::Stamp;
 use super::states::{self, Loss};
 use super::timeline::Timeline;
 use super::verify;
@@ -12,7 +13,7 @@ use crate::crash::sender::Sender;
 use crate::support::{Daemon, until};
 use crate::trial::needs::need_strace;
 use rustix::process::Signal;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,12 +26,14 @@ const SENDERS: u64 = 4;
 
 /// When it is killed, each time: what was not answered is then sent again, it is killed again, and
 /// more is sent.
-const KILLS: [Kill; 7] = [
+const KILLS: [Kill; 9] = [
     Kill::After(30),
-    Kill::Early,
+    Kill::Early(Sign::Page),
     Kill::In("fsync", 16),
     Kill::In("pwrite64", 4),
+    Kill::Early(Sign::Name),
     Kill::In("renameat2", 2),
+    Kill::Early(Sign::Name),
     Kill::In("fsync", 7),
     Kill::In("pwrite64", 120),
 ];
@@ -45,8 +48,17 @@ enum Kill {
     After(u64),
     /// In this call, when a thread makes it for the so-manieth time.
     In(&'static str, u64),
-    /// When the first of what was sent is written, and before it is synced.
-    Early,
+    /// When something of what was sent is written, and before that is synced.
+    Early(Sign),
+}
+
+/// By what it is seen that something is written.
+#[derive(Debug, Clone, Copy)]
+enum Sign {
+    /// A page of the database.
+    Page,
+    /// The name of a file.
+    Name,
 }
 
 /// What a message is written in at least, in bytes.
@@ -64,9 +76,11 @@ pub(super) struct Recorded {
 
 /// A state of the disk, and what was acknowledged before it.
 pub(super) struct Trial {
-    loss: Loss,
-    told: Told,
-    tree: Tree,
+    pub(super) loss: Loss,
+    pub(super) told: Told,
+    pub(super) tree: Tree,
+    /// What the files were to the daemon.
+    pub(super) stamps: BTreeMap<Vec<u8>, Stamp>,
 }
 
 /// Where a record is made.
@@ -99,7 +113,7 @@ impl Place {
             Ok(daemon) => during(daemon),
             Err(said) => assert!(inject.is_some(), "it ended as it started: {said:#?}"),
         }
-        timeline.add(&recording.calls(), &disk::read_tree(&self.root));
+        timeline.add(&recording.calls(), &self.root);
     }
 }
 
@@ -116,7 +130,7 @@ impl Recorded {
             let inject = match kill {
                 Kill::After(_) => None,
                 Kill::In(call, when) => Some(format!("{call}:signal=SIGKILL:when={when}")),
-                Kill::Early => Some(LATE.to_owned()),
+                Kill::Early(_) => Some(LATE.to_owned()),
             };
             place.run(&mut timeline, inject.as_deref(), |daemon| {
                 let sending = std::mem::take(&mut senders);
@@ -125,11 +139,9 @@ impl Recorded {
                         send_until_killed(daemon, sending, receipts, Duration::ZERO)
                     }
                     Kill::In(..) => send_until_gone(daemon, sending, |_| {}),
-                    Kill::Early => send_until_gone(daemon, sending, |daemon| {
-                        let before = records(&place.root);
-                        until("a page is written", || {
-                            records(&place.root) >= before + PAGE
-                        });
+                    Kill::Early(sign) => send_until_gone(daemon, sending, |daemon| {
+                        let before = sign.look(&place.root);
+                        until("something is written", || sign.look(&place.root) > before);
                         daemon.signal(Signal::KILL);
                     }),
                 };
@@ -171,10 +183,16 @@ impl Recorded {
     }
 
     fn trial(&self, loss: Loss, left_out: &dyn Fn(&Done) -> bool) -> Trial {
+        let disk = states::state(&self.timeline, loss, left_out);
+        let stamps = disk.paths().into_iter().filter_map(|(path, node)| {
+            let stamp = self.timeline.stamps.get(&node)?;
+            Some((path, *stamp))
+        });
         Trial {
             loss,
             told: receipts::told(&self.answers, loss.moment),
-            tree: states::state(&self.timeline, loss, left_out),
+            tree: disk.tree(),
+            stamps: stamps.collect(),
         }
     }
 
@@ -204,7 +222,7 @@ impl Recorded {
             while let Some(trial) = trials.get(next.fetch_add(1, Ordering::Relaxed))
                 && faults.lock().unwrap().len() < enough
             {
-                if let Some(fault) = verify::fault(&trial.tree, &trial.told, senders) {
+                if let Some(fault) = verify::fault(trial, senders) {
                     faults.lock().unwrap().push((trial.loss, fault));
                 }
             }
@@ -224,14 +242,25 @@ pub(super) fn spread(all: Vec<usize>, most: usize) -> Vec<usize> {
     all.into_iter().step_by(step).collect()
 }
 
-/// How many bytes are there, files aside.
-fn records(root: &Path) -> usize {
-    let tree = disk::read_tree(root);
-    let is_file = |path: &[u8]| path.windows(9).any(|part| part == b"/uploads/");
-    let records = tree.iter().filter(|(path, _)| !is_file(path));
-    records
-        .filter_map(|(_, content)| Some(content.as_ref()?.len()))
-        .sum()
+impl Sign {
+    /// A number that grows when it is seen.
+    fn look(self, root: &Path) -> usize {
+        let tree = disk::read_tree(root);
+        let files = format!("{}/uploads/", verify::HOME).into_bytes();
+        let is_file = |path: &[u8]| path.starts_with(&files);
+        match self {
+            Self::Page => {
+                let records = tree.iter().filter(|(path, _)| !is_file(path));
+                let bytes = records.filter_map(|(_, content)| Some(content.as_ref()?.len()));
+                bytes.sum::<usize>() / PAGE
+            }
+            Self::Name => {
+                let incoming = |path: &[u8]| path[files.len()..].starts_with(b".");
+                let paths = tree.keys().filter(|path| is_file(path));
+                paths.filter(|path| !incoming(path)).count()
+            }
+        }
+    }
 }
 
 /// Lets everybody send until the daemon is killed, by whoever records it or by `kill`.
@@ -241,9 +270,9 @@ fn send_until_gone(
     kill: impl FnOnce(&Daemon),
 ) -> Vec<Sender> {
     let send = |mut sender: Sender| {
-        let peer = daemon.peer();
+        let address = daemon.address();
         thread::spawn(move || {
-            sender.send(peer, || ());
+            sender.send(address, || ());
             sender
         })
     };

@@ -45,7 +45,7 @@ struct Survival {
 }
 
 /// What is on the disk after `loss`, if the calls that `left_out` names had never been made.
-pub(super) fn state(timeline: &Timeline, loss: Loss, left_out: &dyn Fn(&Done) -> bool) -> Tree {
+pub(super) fn state(timeline: &Timeline, loss: Loss, left_out: &dyn Fn(&Done) -> bool) -> Disk {
     let mut chance = Chance::new(loss.seed);
     // The changes of each node until then, by their places in the record.
     let mut changes: Vec<Vec<usize>> = vec![Vec::new(); timeline.disk.nodes.len()];
@@ -83,7 +83,7 @@ pub(super) fn state(timeline: &Timeline, loss: Loss, left_out: &dyn Fn(&Done) ->
         survival.changes = survival.synced + more;
     }
     hold_renames_together(timeline, &changes, &mut survival);
-    build(timeline, loss, &changes, &survival, &mut chance).tree()
+    build(timeline, loss, &changes, &survival, &mut chance)
 }
 
 /// No renaming is half done: what has not arrived has not left.

@@ -7,8 +7,9 @@ mod changes;
 mod killed;
 mod kinds;
 
-use super::disk::{Change, Content, Disk, Done, Node, ROOT, Tree, What};
+use super::disk::{Change, Content, Disk, Done, Node, ROOT, Tree, What, read_tree};
 use super::line::{Call, Outcome, Value, number};
+use super::stamps::Stamp;
 use arguments::{bytes, field, integer, payload, size, word};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -55,6 +56,8 @@ pub(super) struct Timeline {
     pub(super) disk: Disk,
     pub(super) done: Vec<Done>,
     pub(super) said: Vec<Said>,
+    /// What the real files were, by which the daemon knows them again.
+    pub(super) stamps: HashMap<Node, Stamp>,
     handles: HashMap<i64, Handle>,
     connections: usize,
     /// Whether the daemon of this run serves already.
@@ -73,6 +76,7 @@ impl Timeline {
             disk: Disk::new(),
             done: Vec::new(),
             said: Vec::new(),
+            stamps: HashMap::new(),
             handles: HashMap::new(),
             connections: 0,
             serving: false,
@@ -81,9 +85,10 @@ impl Timeline {
         }
     }
 
-    /// Adds a run of the daemon, after which `found` was really there.
+    /// Adds a run of the daemon, which has just ended.
     #[track_caller]
-    pub(super) fn add(&mut self, calls: &[Call], found: &Tree) {
+    pub(super) fn add(&mut self, calls: &[Call], root: &Path) {
+        let found = &read_tree(root);
         self.start = self.end;
         self.handles.clear();
         self.serving = false;
@@ -112,6 +117,10 @@ impl Timeline {
             None,
             "the record is not all that happened: calls that it does not have changed this"
         );
+        for (path, node) in self.disk.paths() {
+            let path = root.join(std::str::from_utf8(&path).unwrap());
+            self.stamps.insert(node, Stamp::of(&path));
+        }
     }
 
     fn begun(&mut self, call: &Call) {

@@ -15,7 +15,11 @@ impl Peer {
     /// Connects to `address`.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
+        Self::on(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    /// A client on a socket that is connected.
+    pub(crate) fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -3,7 +3,7 @@
 use super::{Peer, write_accounts};
 use gatepost::config::Config;
 use gatepost::handler::Hidden;
-use gatepost::server::{Handle, Server, Summary};
+use gatepost::server::{Handle, ServeError, Server, Summary};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
@@ -39,19 +39,31 @@ impl Served {
     /// Starts one in a home that may have been another's.
     #[track_caller]
     pub(crate) fn at(home: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+        Self::try_at(home, change).expect("the server starts")
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not start.
+    pub(crate) fn try_at(
+        home: TempDir,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self, ServeError> {
         let mut config = Config::at(home.path());
         config.limits.workers = 6;
         change(&mut config);
-        let server = Server::start(config, Box::new(Hidden)).expect("the server starts");
+        let server = Server::start(config, Box::new(Hidden))?;
         let address = server.addresses()[0].address;
         let handle = server.handle();
         let end = Some(thread::spawn(|| server.wait()));
-        Self {
+        Ok(Self {
             handle,
             end,
             address,
             home,
-        }
+        })
     }
 
     /// Where it listens.

@@ -16,14 +16,22 @@ pub(crate) struct Message {
     pub(crate) from: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) text: String,
+    /// The name of the file that is posted with it.
+    pub(crate) file: Option<String>,
 }
 
 /// Reads the messages in `home`, and holds every row to the rules of the table. A daemon may be at
 /// work there.
 #[track_caller]
 pub(crate) fn read(home: &Path) -> Vec<Message> {
-    let sql = "SELECT m.seq, m.prev, m.room, v.time, m.sender, m.key, m.text
-        FROM message AS m JOIN messages AS v USING (seq) ORDER BY m.seq";
+    read_after(home, 0)
+}
+
+/// The same of those after `seq`.
+#[track_caller]
+pub(crate) fn read_after(home: &Path, seq: u64) -> Vec<Message> {
+    let sql = "SELECT m.seq, m.prev, m.room, v.time, m.sender, m.key, m.text, m.file_name
+        FROM message AS m JOIN messages AS v USING (seq) WHERE m.seq > ?1 ORDER BY m.seq";
     let connection = open(home);
     let mut statement = connection.prepare(sql).unwrap();
     let message = |row: &rusqlite::Row<'_>| {
@@ -41,11 +49,12 @@ pub(crate) fn read(home: &Path) -> Vec<Message> {
             from: row.get(4)?,
             key: row.get(5)?,
             text: row.get(6)?,
+            file: row.get(7)?,
         })
     };
-    let messages = statement.query_map([], message).unwrap();
+    let messages = statement.query_map([seq.cast_signed()], message).unwrap();
     let messages: Vec<_> = messages.map(|row| row.expect("it can be read")).collect();
-    assert_in_order(&messages);
+    assert_in_order(seq, &messages);
     messages
 }
 
@@ -64,14 +73,16 @@ fn open(home: &Path) -> Connection {
 }
 
 #[track_caller]
-fn assert_in_order(messages: &[Message]) {
-    let mut last = 0;
+fn assert_in_order(after: u64, messages: &[Message]) {
+    let mut last = after;
     let mut heads: HashMap<&str, u64> = HashMap::new();
     for message in messages {
         assert!(message.seq > last, "after {last} comes {message:?}");
         last = message.seq;
-        let before = heads.insert(&message.room, message.seq).unwrap_or(0);
-        assert_eq!(message.prev, before, "{message:?}");
+        match heads.insert(&message.room, message.seq) {
+            Some(before) => assert_eq!(message.prev, before, "{message:?}"),
+            None => assert!(message.prev <= after, "{message:?}"),
+        }
     }
 }
 
