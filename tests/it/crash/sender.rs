@@ -138,7 +138,7 @@ impl Sender {
 
     /// Finds out how much is safe of the files that were not answered. `false` if the server is
     /// gone.
-    fn ask_offsets(&mut self, peer: &mut Peer) -> bool {
+    pub(crate) fn ask_offsets(&mut self, peer: &mut Peer) -> bool {
         for request in &mut self.unanswered {
             let Some(question) = request.question() else {
                 continue;
@@ -181,12 +181,10 @@ impl Sender {
         let request = self.unanswered.pop_front();
         let mut request = request.expect("no answer without a request");
         assert_eq!(answer["id"], request.id(), "{request:?}: {answer}");
-        if let (Some(safe), Request::File { offset, .. }) =
-            (answer["offset"].as_u64(), &mut request)
-        {
-            assert_eq!(answer["code"], "conflict", "{answer}");
-            assert_ne!(*offset, safe, "{answer}");
-            *offset = safe;
+        if let (true, Request::File { offset, .. }) = (answer["code"] == "conflict", &mut request) {
+            // Without an offset: what was sent before a break was read after what came behind it,
+            // and took over.
+            *offset = answer["offset"].as_u64().unwrap_or(0);
             return Some(request);
         }
         assert_eq!(answer["ok"], true, "{request:?}: {answer}");

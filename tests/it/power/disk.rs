@@ -6,8 +6,8 @@
 //! file's sync keeps its entry. Which of the rest survives is chosen in `states`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 /// A file or a folder, whatever its name; [`ROOT`] is the folder that everything else is in.
 pub(super) type Node = usize;
@@ -168,26 +168,32 @@ impl Disk {
     }
 }
 
-/// Reads what is really there beneath `root`.
+/// Reads what is really there beneath `root`. What goes away meanwhile is left out.
 #[track_caller]
 pub(super) fn read_tree(root: &Path) -> Tree {
     let mut tree = Tree::new();
-    read_folder(root, "", &mut tree);
+    read_folder(root, "", &mut tree).expect("the folder can be read");
     tree
 }
 
-fn read_folder(folder: &Path, path: &str, tree: &mut Tree) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
+fn read_folder(folder: &Path, path: &str, tree: &mut Tree) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
         let path = format!("{path}{}", entry.file_name().to_str().unwrap());
-        if entry.file_type().unwrap().is_dir() {
-            tree.insert(path.clone().into_bytes(), None);
-            read_folder(&entry.path(), &format!("{path}/"), tree);
-        } else {
-            let content = fs::read(entry.path()).unwrap();
-            tree.insert(path.into_bytes(), Some(content));
+        let content = match entry.file_type()?.is_dir() {
+            true => None,
+            false => match fs::read(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                content => Some(content?),
+            },
+        };
+        let is_folder = content.is_none();
+        tree.insert(path.clone().into_bytes(), content);
+        if is_folder {
+            read_folder(&entry.path(), &format!("{path}/"), tree)?;
         }
     }
+    Ok(())
 }
 
 /// Puts `tree` into the empty folder `root`.

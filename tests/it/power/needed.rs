@@ -86,7 +86,7 @@ fn losses(recorded: &Recorded, seed: u64, left_out: &dyn Fn(&Done) -> bool) -> V
             let told = told_at.partition_point(|moment| moment < point);
             let told = told_at[told..]
                 .iter()
-                .take(3)
+                .take(12)
                 .map(|moment| (*moment, Luck::None));
             let at = moments.partition_point(|moment| moment < point);
             let after = AFTER[usize::try_from(chance.below(2)).unwrap()];
@@ -105,10 +105,14 @@ fn losses(recorded: &Recorded, seed: u64, left_out: &dyn Fn(&Done) -> bool) -> V
 }
 
 /// A state in which something is lost without what `left_out` says, if one is found.
-fn loss(recorded: &Recorded, seed: u64, left_out: &dyn Fn(&Done) -> bool) -> Option<String> {
+fn loss(
+    recorded: &Recorded,
+    seed: u64,
+    left_out: &(dyn Fn(&Done) -> bool + Sync),
+) -> Option<String> {
     let losses = losses(recorded, seed, left_out);
-    let trials = recorded.trials(losses, STATES, left_out);
-    let (loss, fault) = recorded.faults(&trials, 1).pop()?;
+    let (_, mut faults) = recorded.try_out(losses.into_iter(), [STATES, 1], left_out);
+    let (loss, fault) = faults.pop()?;
     Some(format!("{loss:?}: {fault}"))
 }
 

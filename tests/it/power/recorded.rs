@@ -16,26 +16,23 @@ use rustix::process::Signal;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Clients that send at once.
-const SENDERS: u64 = 4;
+const SENDERS: u64 = 3;
 
 /// When it is killed, each time: what was not answered is then sent again, it is killed again, and
 /// more is sent.
-const KILLS: [Kill; 9] = [
-    Kill::After(30),
+const KILLS: [Kill; 7] = [
+    Kill::After(24),
     Kill::Early(Sign::Page),
-    Kill::In("fsync", 16),
+    Kill::Early(Sign::Name),
     Kill::In("pwrite64", 4),
-    Kill::Early(Sign::Name),
-    Kill::In("renameat2", 2),
-    Kill::Early(Sign::Name),
     Kill::In("fsync", 7),
-    Kill::In("pwrite64", 120),
+    Kill::Early(Sign::Name),
+    Kill::In("pwrite64", 100),
 ];
 
 /// Servers that are tried at once.
@@ -65,7 +62,7 @@ enum Sign {
 const PAGE: usize = 4_096;
 
 /// Makes every sync begin late, so that there is something to be killed before it.
-const LATE: &str = "fsync,fdatasync:delay_enter=30000";
+const LATE: &str = "fsync,fdatasync:delay_enter=15000";
 
 /// What was recorded, and who knows what was sent.
 pub(super) struct Recorded {
@@ -148,6 +145,9 @@ impl Recorded {
             });
             place.run(&mut timeline, None, |daemon| {
                 for sender in &mut senders {
+                    assert!(sender.ask_offsets(&mut daemon.peer()), "the server is gone");
+                }
+                for sender in &mut senders {
                     sender.finish(daemon.peer());
                 }
                 daemon.signal(Signal::KILL);
@@ -196,34 +196,35 @@ impl Recorded {
         }
     }
 
-    /// At most so many trials, each with a state that no other has.
-    pub(super) fn trials(
+    /// Tries out what `losses` leave, each state once, until `most` states were tried or `enough`
+    /// of them are at fault. Returns how many were tried, and what is at fault.
+    pub(super) fn try_out(
         &self,
-        losses: impl IntoIterator<Item = Loss>,
-        most: usize,
-        left_out: &dyn Fn(&Done) -> bool,
-    ) -> Vec<Trial> {
-        let mut seen = HashSet::new();
-        let trials = losses.into_iter().filter_map(|loss| {
-            let trial = self.trial(loss, left_out);
-            let told = (trial.told.messages.len(), trial.told.files.len());
-            let is_new = seen.insert((states::mark(&trial.tree), told));
-            is_new.then_some(trial)
-        });
-        trials.take(most).collect()
-    }
-
-    /// Starts a server on each until there are `enough` faults.
-    pub(super) fn faults(&self, trials: &[Trial], enough: usize) -> Vec<(Loss, String)> {
-        let senders = &self.senders;
+        losses: impl Iterator<Item = Loss> + Send,
+        [most, enough]: [usize; 2],
+        left_out: &(dyn Fn(&Done) -> bool + Sync),
+    ) -> (usize, Vec<(Loss, String)>) {
+        let (losses, seen) = (Mutex::new(losses), Mutex::new(HashSet::new()));
         let faults = Mutex::new(Vec::new());
-        let next = AtomicUsize::new(0);
+        let next = || losses.lock().unwrap().next();
         let work = || {
-            while let Some(trial) = trials.get(next.fetch_add(1, Ordering::Relaxed))
+            while let Some(loss) = next()
                 && faults.lock().unwrap().len() < enough
             {
-                if let Some(fault) = verify::fault(trial, senders) {
-                    faults.lock().unwrap().push((trial.loss, fault));
+                let trial = self.trial(loss, left_out);
+                let told = (trial.told.messages.len(), trial.told.files.len());
+                let mark = (states::mark(&trial.tree), told);
+                {
+                    let mut seen = seen.lock().unwrap();
+                    if seen.len() >= most {
+                        return;
+                    }
+                    if !seen.insert(mark) {
+                        continue;
+                    }
+                }
+                if let Some(fault) = verify::fault(&trial, &self.senders) {
+                    faults.lock().unwrap().push((loss, fault));
                 }
             }
         };
@@ -232,7 +233,8 @@ impl Recorded {
                 scope.spawn(work);
             }
         });
-        faults.into_inner().unwrap()
+        let tried = seen.into_inner().unwrap().len();
+        (tried, faults.into_inner().unwrap())
     }
 }
 

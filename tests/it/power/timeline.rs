@@ -11,10 +11,9 @@ use super::disk::{Change, Content, Disk, Done, Node, ROOT, Tree, What, read_tree
 use super::line::{Call, Outcome, Value, number};
 use super::stamps::Stamp;
 use arguments::{bytes, field, integer, payload, size, word};
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 /// The calls that are recorded. A question mark stands before those that not every processor has.
 pub(super) const CALLS: &str = "?open,openat,?openat2,?creat,close,?close_range,dup,?dup2,dup3,\
@@ -45,7 +44,7 @@ struct Open {
 /// What a descriptor is.
 #[derive(Debug, Clone)]
 enum Handle {
-    Node(Rc<RefCell<Open>>),
+    Node(Arc<Mutex<Open>>),
     Connection(usize),
 }
 
@@ -115,7 +114,12 @@ impl Timeline {
         assert_eq!(
             different(&self.disk.tree(), found),
             None,
-            "the record is not all that happened: calls that it does not have changed this"
+            "the record is not all that happened: calls that it does not have changed this, or \
+             one of these that a kill cut off: {:#?}",
+            calls
+                .iter()
+                .filter(|call| call.outcome == Outcome::Unknown)
+                .collect::<Vec<_>>()
         );
         for (path, node) in self.disk.paths() {
             let path = root.join(std::str::from_utf8(&path).unwrap());
@@ -218,14 +222,14 @@ impl Timeline {
     /// The node behind a descriptor, if it is one of the folder's.
     fn node(&self, descriptor: i64) -> Option<Node> {
         match self.handles.get(&descriptor)? {
-            Handle::Node(open) => Some(open.borrow().node),
+            Handle::Node(open) => Some(open.lock().unwrap().node),
             Handle::Connection(_) => None,
         }
     }
 
-    fn file(&self, descriptor: i64) -> Option<Rc<RefCell<Open>>> {
+    fn file(&self, descriptor: i64) -> Option<Arc<Mutex<Open>>> {
         match self.handles.get(&descriptor)? {
-            Handle::Node(open) => Some(Rc::clone(open)),
+            Handle::Node(open) => Some(Arc::clone(open)),
             Handle::Connection(_) => None,
         }
     }
@@ -295,7 +299,7 @@ impl Timeline {
             offset: 0,
             append: has("O_APPEND"),
         };
-        let handle = Handle::Node(Rc::new(RefCell::new(open)));
+        let handle = Handle::Node(Arc::new(Mutex::new(open)));
         self.handles.insert(descriptor, handle);
     }
 

@@ -5,7 +5,7 @@ use super::super::disk::{Change, Content};
 use super::super::line::{Call, Value, number};
 use super::arguments::{integer, payload, size, word};
 use super::{Open, Timeline};
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 impl Timeline {
     pub(super) fn duplicate(&mut self, call: &Call, descriptor: i64) {
@@ -18,7 +18,7 @@ impl Timeline {
     pub(super) fn seek(&self, call: &Call, result: i64) {
         if let Some(file) = self.file(integer(call, 0)) {
             let result = usize::try_from(result).unwrap();
-            let mut file = file.borrow_mut();
+            let mut file = file.lock().unwrap();
             file.offset = if call.name == "lseek" {
                 result
             } else {
@@ -45,11 +45,11 @@ impl Timeline {
     pub(super) fn put(
         &mut self,
         call: &Call,
-        file: &RefCell<Open>,
+        file: &Mutex<Open>,
         offset: Option<usize>,
         bytes: Vec<u8>,
     ) {
-        let mut file = file.borrow_mut();
+        let mut file = file.lock().unwrap();
         let end = match &self.disk.nodes[file.node] {
             Content::File(content) => content.len(),
             Content::Folder(_) => panic!("a folder is written to: {call:?}"),
@@ -89,7 +89,7 @@ impl Timeline {
         // What strace shows is where it ended.
         let from = offset(source.1).map(|end| end - length);
         let bytes = {
-            let mut file = source_file.borrow_mut();
+            let mut file = source_file.lock().unwrap();
             let Content::File(content) = &self.disk.nodes[file.node] else {
                 panic!("a folder is copied: {call:?}");
             };

@@ -62,7 +62,7 @@ impl Timeline {
         let content = self.content(call, found)?;
         let file = self.file(integer(call, 0))?;
         let offset = match call.name.as_str() {
-            "write" | "writev" => file.borrow().offset,
+            "write" | "writev" => file.lock().unwrap().offset,
             _ => size(call, 3),
         };
         let there = content.get(offset..)?;
