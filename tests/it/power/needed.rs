@@ -43,12 +43,6 @@ const REDUNDANT: &[(&str, Shows, &str)] = &[
     ),
     (
         "start: fsync /home/uploads/*",
-        Shows::Never,
-        "a durable file is synced before it gets its name; this is for those that were published \
-         in haste, and nobody was promised anything of them",
-    ),
-    (
-        "start: fsync /home/uploads/*",
         Shows::Perhaps,
         "a durable file was synced before its record was made; a start makes sure of one that a \
          kill left half published, which not every recorded run has",

@@ -11,7 +11,7 @@ use super::disk::{Change, Content, Disk, Done, Node, ROOT, Tree, What, read_tree
 use super::line::{Call, Outcome, Value, number};
 use super::stamps::Stamp;
 use arguments::{bytes, field, integer, payload, size, word};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -55,6 +55,8 @@ pub(super) struct Timeline {
     pub(super) disk: Disk,
     pub(super) done: Vec<Done>,
     pub(super) said: Vec<Said>,
+    /// What was removed before the call that made it was seen to end.
+    gone: HashSet<(Node, Vec<u8>)>,
     /// What the real files were, by which the daemon knows them again.
     pub(super) stamps: HashMap<Node, Stamp>,
     handles: HashMap<i64, Handle>,
@@ -75,6 +77,7 @@ impl Timeline {
             disk: Disk::new(),
             done: Vec::new(),
             said: Vec::new(),
+            gone: HashSet::new(),
             stamps: HashMap::new(),
             handles: HashMap::new(),
             connections: 0,
@@ -183,11 +186,7 @@ impl Timeline {
             "unlink" | "unlinkat" | "rmdir" => {
                 let at = usize::from(call.name == "unlinkat");
                 if let Some((folder, name)) = self.place(call, at) {
-                    let change = Change::Unlink {
-                        name,
-                        moved_by: None,
-                    };
-                    self.change(call, folder, change);
+                    self.unlink(call, folder, name);
                 }
             }
             "mkdir" | "mkdirat" => {
@@ -290,7 +289,14 @@ impl Timeline {
                 assert!(has("O_CREAT"), "nobody made what is opened: {call:?}");
                 let (folder, name) = self.place(call, at).expect("it was resolved");
                 let node = self.disk.add(Content::File(Vec::new()));
-                self.change(call, folder, Change::Link { name, node });
+                let link = Change::Link {
+                    name: name.clone(),
+                    node,
+                };
+                self.change(call, folder, link);
+                if self.gone.remove(&(folder, name.clone())) {
+                    self.unlink(call, folder, name);
+                }
                 node
             }
         };

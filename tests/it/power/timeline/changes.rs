@@ -1,7 +1,7 @@
 //! What the single calls change. Each that may change the folder in a way that is not written down
 //! here is a failure.
 
-use super::super::disk::{Change, Content};
+use super::super::disk::{Change, Content, Node};
 use super::super::line::{Call, Value, number};
 use super::arguments::{integer, payload, size, word};
 use super::{Open, Timeline};
@@ -153,6 +153,21 @@ impl Timeline {
             moved_by,
         };
         self.change(call, from.0, change);
+    }
+
+    pub(super) fn unlink(&mut self, call: &Call, folder: Node, name: Vec<u8>) {
+        let is_here = matches!(&self.disk.nodes[folder],
+            Content::Folder(entries) if entries.contains_key(&name));
+        if !is_here {
+            // Another thread is still on its way back from making it.
+            self.gone.insert((folder, name));
+            return;
+        }
+        let change = Change::Unlink {
+            name,
+            moved_by: None,
+        };
+        self.change(call, folder, change);
     }
 
     pub(super) fn link(&mut self, call: &Call) {
