@@ -20,38 +20,50 @@ const AFTER: [u64; 2] = [16, 80];
 /// why they are made all the same.
 const REDUNDANT: &[(&str, Shows, &str)] = &[
     (
-        "serving: fsync /home",
+        "serving: sync /home",
         Shows::Never,
         "SQLite makes it once it has written the head of the WAL; the start has made the entry of \
          the WAL durable already",
     ),
     (
-        "start: fsync /home/gatepost.db-journal",
+        "start: sync /home/gatepost.db-journal",
         Shows::Perhaps,
         "it is there for one change, from which on the database has a WAL: nobody was told of \
          anything before, but the head of the database must not be torn",
     ),
     (
-        "start: fsync /home/gatepost-index.db",
+        "start: sync /home/gatepost-index.db",
         Shows::Never,
         "the index holds nothing that the messages don't tell, and is made anew",
     ),
     (
-        "start: fsync /home/gatepost-index.db-journal",
+        "start: sync /home/gatepost-index.db-journal",
         Shows::Never,
         "the same",
     ),
     (
-        "start: fsync /home/uploads/*",
+        "start: sync /home/uploads",
+        Shows::Perhaps,
+        "a name is synced before it is acknowledged; a start makes sure of one that a kill left \
+         unsynced, which not every recorded run has",
+    ),
+    (
+        "start: sync /home/uploads/*",
         Shows::Perhaps,
         "a durable file was synced before its record was made; a start makes sure of one that a \
          kill left half published, which not every recorded run has",
     ),
     (
-        "start: fsync /home/uploads/.incoming",
+        "start: sync /home/uploads/.incoming",
         Shows::Perhaps,
         "the name of a partial is synced before its offset is told; a start makes sure of one that \
          a kill left in between, which not every recorded run has",
+    ),
+    (
+        "start: sync /home/uploads/.incoming/*",
+        Shows::Perhaps,
+        "the bytes of a partial are synced before its offset is told, and a start only makes sure \
+         of them; no recorded run may have a kill in between",
     ),
 ];
 

@@ -30,7 +30,7 @@ const KILLS: [Kill; 7] = [
     Kill::Early(Sign::Page),
     Kill::Early(Sign::Name),
     Kill::In("pwrite64", 4),
-    Kill::In("fsync", 7),
+    Kill::In("fsync,fdatasync", 7),
     Kill::Early(Sign::Name),
     Kill::In("pwrite64", 100),
 ];
@@ -43,7 +43,7 @@ const AT_ONCE: usize = 4;
 enum Kill {
     /// After so many receipts.
     After(u64),
-    /// In this call, when a thread makes it for the so-manieth time.
+    /// In this call, or one of these, when a thread makes it for the so-manieth time.
     In(&'static str, u64),
     /// When something of what was sent is written, and before that is synced.
     Early(Sign),
