@@ -11,7 +11,7 @@
 //! The trials of the real program stand on `trial` as well: `drain` ends it with everything under
 //! way, `exits` are its other ends, `leaving` are clients that wait for nothing, `crowd` are
 //! thousands at once, `big` a file larger than memory, `crash` what outlives a kill, `power` what
-//! outlives the loss of power.
+//! outlives the loss of power, `faults` what a failing disk may not break.
 
 // All of this is test code; clippy takes only what stands below a `#[test]` for it.
 #![allow(clippy::unwrap_used)]
@@ -22,6 +22,7 @@ mod crash;
 mod crowd;
 mod drain;
 mod exits;
+mod faults;
 mod files;
 mod follow;
 mod golden;
