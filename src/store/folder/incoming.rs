@@ -208,24 +208,29 @@ impl Body {
             let synced = (self.file.set_len(arrived).map_err(StoreError::from))
                 .and_then(|()| self.shared.sync_partial(&self.file));
             match synced {
-                Ok(()) => self.shared.note_partial(&id, &writer, arrived),
+                Ok(()) => {
+                    self.shared.note_partial(&id, &writer, arrived);
+                }
                 Err(error) => tracing::debug!("an upload that broke off is not kept: {error}"),
             }
         }
         // Whoever takes over from here on waits for the end of this.
-        let kept = match self.shared.partials.standing(&id) {
-            Some(standing) if standing.is_written_by(&writer) => standing.durable,
-            _ => return 0,
-        };
-        if kept == 0 {
-            self.remove();
-        } else {
-            if kept < arrived {
-                let _ = self.file.set_len(kept);
+        let Self {
+            shared,
+            name,
+            file,
+            share,
+            ..
+        } = self;
+        let kept = shared.partials.leave(&id, &writer, share, |durable| {
+            if durable < arrived {
+                let _ = file.set_len(durable);
             }
-            self.shared.partials.leave(&id, &writer, self.share);
+        });
+        if kept == Some(0) {
+            shared.drop_partial(&name, 0);
         }
-        kept
+        kept.unwrap_or(0)
     }
 
     /// Removes the file, unless a later upload goes on with it.
@@ -260,12 +265,18 @@ impl Shared {
         self.sync_folder(&self.incoming)
     }
 
-    /// Notes and records that `durable` bytes of a partial are, without waiting for the record.
-    pub(super) fn note_partial(&self, id: &PartialId, writer: &Arc<Writer>, durable: u64) {
+    /// Notes and records that `durable` bytes of a partial are, without waiting for the record; see
+    /// [`Partials::note`](super::partials::Partials::note).
+    pub(super) fn note_partial(
+        &self,
+        id: &PartialId,
+        writer: &Arc<Writer>,
+        durable: u64,
+    ) -> Option<u64> {
         let now = self.clock.now();
         self.partials.note(id, writer, durable, now, |record| {
             self.change_later(move |db: &rusqlite::Connection| keep_partial(db, &record));
-        });
+        })
     }
 
     /// Removes a file from `.incoming` and, if any of it was `durable`, the record of that.

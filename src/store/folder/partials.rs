@@ -90,14 +90,6 @@ pub(super) struct Standing {
     pub(super) publishing: bool,
 }
 
-impl Standing {
-    /// Whether `writer` is the upload under way.
-    pub(super) fn is_written_by(&self, writer: &Arc<Writer>) -> bool {
-        let current = self.writer.as_ref();
-        current.is_some_and(|current| Arc::ptr_eq(current, writer))
-    }
-}
-
 impl Partials {
     /// Enters what the records tell at a start.
     pub(super) fn restore(&self, record: &PartialRecord, share: Share) {
@@ -173,7 +165,7 @@ impl Partials {
 
     /// Notes that `durable` bytes are. Calls `tell` with what is to be recorded while nobody else
     /// can note anything, so that the records change in the same order; `tell` must not block.
-    /// Does nothing if `writer` was fenced out.
+    /// Returns how many are; `None`, and nothing is noted, if `writer` has ended or was fenced out.
     pub(super) fn note(
         &self,
         id: &PartialId,
@@ -181,11 +173,9 @@ impl Partials {
         durable: u64,
         now: SystemTime,
         tell: impl FnOnce(PartialRecord),
-    ) {
+    ) -> Option<u64> {
         let mut entries = self.0.lock();
-        let Some(entry) = mine(&mut entries, id, writer) else {
-            return;
-        };
+        let entry = mine(&mut entries, id, writer)?;
         if durable > entry.durable {
             entry.durable = durable;
         }
@@ -196,17 +186,35 @@ impl Partials {
             durable: entry.durable,
             time: entry.time,
         });
+        Some(entry.durable)
     }
 
-    /// Ends the upload `writer` of a partial that stays. Does nothing if it was fenced out.
-    pub(super) fn leave(&self, id: &PartialId, writer: &Arc<Writer>, mut share: Share) {
+    /// Ends the upload `writer` of a partial, which stays if any of it is durable. Returns how much
+    /// is; `None` if it was fenced out, and the file is somebody else's.
+    ///
+    /// `cut` is to cut the file to so much. It is called while nobody can note more: somebody who
+    /// has just synced the file would else note bytes that are being cut away. Of the file itself
+    /// it may change no more than its length, for which no disk is waited for.
+    pub(super) fn leave(
+        &self,
+        id: &PartialId,
+        writer: &Arc<Writer>,
+        mut share: Share,
+        cut: impl FnOnce(u64),
+    ) -> Option<u64> {
         let mut entries = self.0.lock();
-        if let Some(entry) = mine(&mut entries, id, writer) {
-            entry.writer = None;
-            entry.publishing = false;
-            share.shrink(entry.durable);
-            entry.share = Some(share);
+        let entry = mine(&mut entries, id, writer)?;
+        let durable = entry.durable;
+        if durable == 0 {
+            entries.remove(id);
+            return Some(0);
         }
+        cut(durable);
+        entry.writer = None;
+        entry.publishing = false;
+        share.shrink(durable);
+        entry.share = Some(share);
+        Some(durable)
     }
 
     /// Forgets a partial with the upload `writer`. Returns how many bytes were durable; `None` if
@@ -259,4 +267,45 @@ fn mine<'a>(
         current.is_some_and(|current| Arc::ptr_eq(current, writer))
     };
     entries.get_mut(id).filter(is_mine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FileLimits;
+    use super::super::space::Space;
+    use super::*;
+    use crate::wire::FileName;
+
+    #[test]
+    fn nobody_can_note_more_while_a_partial_is_cut() {
+        let partials = Partials::default();
+        let id = PartialId {
+            user: None,
+            name: FileName::new("a").unwrap(),
+            size: 10,
+            digest: format!("sha256:{}", "0".repeat(64)).parse().unwrap(),
+        };
+        let (writer, now) = (Arc::new(Writer::default()), SystemTime::UNIX_EPOCH);
+        let limits = FileLimits {
+            quota_per_user: 0,
+            quota: 0,
+            disk_reserve: 0,
+            partial_kept: Duration::from_secs(1),
+        };
+        let disk = File::open(std::env::temp_dir()).unwrap();
+        let space = Arc::new(Space::new(disk, &limits, Vec::new(), 0).unwrap());
+        let share = || Share::new(&space, None);
+        let claimed = partials.claim(&id, 0, "f".to_owned(), &writer, now);
+        assert!(claimed.is_ok());
+        assert_eq!(partials.note(&id, &writer, 4, now, drop), Some(4));
+        let kept = partials.leave(&id, &writer, share(), |durable| {
+            assert_eq!(durable, 4);
+            assert!(partials.0.is_locked(), "or a sync could be noted now");
+        });
+        assert_eq!(kept, Some(4));
+        // Whoever synced before the cut comes too late.
+        assert_eq!(partials.note(&id, &writer, 8, now, drop), None);
+        assert_eq!(partials.standing(&id).map(|it| it.durable), Some(4));
+        assert_eq!(partials.leave(&id, &writer, share(), drop), None);
+    }
 }

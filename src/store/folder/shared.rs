@@ -239,9 +239,13 @@ impl Shared {
                 self.publisher.barrier();
                 continue;
             }
-            let bytes = match &standing.writer {
+            let marked = match &standing.writer {
                 Some(writer) => self.mark(id, writer, standing.durable)?,
-                None => standing.durable,
+                None => Some(standing.durable),
+            };
+            let Some(bytes) = marked else {
+                // That upload has ended meanwhile, and may have been cut.
+                continue;
             };
             // The record may still be on its way to the disk.
             self.commit(|_| Ok(()))?;
@@ -252,8 +256,14 @@ impl Shared {
         }
     }
 
-    /// Makes durable what an upload under way has written. Returns how much that is.
-    fn mark(&self, id: &PartialId, writer: &Arc<Writer>, durable: u64) -> Result<u64, StoreError> {
+    /// Makes durable what an upload under way has written. Returns how much that is; `None` if the
+    /// upload has ended meanwhile.
+    fn mark(
+        &self,
+        id: &PartialId,
+        writer: &Arc<Writer>,
+        durable: u64,
+    ) -> Result<Option<u64>, StoreError> {
         let (file, arrived) = {
             let writing = writer.hold();
             (writing.file.clone(), writing.arrived)
@@ -261,10 +271,9 @@ impl Shared {
         match file {
             Some(file) if arrived > durable => {
                 self.sync_partial(&file)?;
-                self.note_partial(id, writer, arrived);
-                Ok(arrived)
+                Ok(self.note_partial(id, writer, arrived))
             }
-            _ => Ok(durable),
+            _ => Ok(Some(durable)),
         }
     }
 }

@@ -275,12 +275,7 @@ impl Shared {
     ) -> FileError {
         match opened {
             Err(error) => {
-                let durable = self.partials.standing(id).map_or(0, |it| it.durable);
-                if durable > 0 {
-                    self.partials.leave(id, writer, share);
-                } else {
-                    self.partials.forget(id, writer);
-                }
+                self.partials.leave(id, writer, share, drop);
                 error.into()
             }
             Ok(_) => {

@@ -147,3 +147,44 @@ fn what_the_records_cannot_keep_is_refused() {
     let home = home.restart();
     assert_eq!(offset(&home, &file), 2);
 }
+
+#[test]
+fn what_is_synced_while_an_upload_breaks_off_is_kept_or_not_told() {
+    let home = Home::open();
+    let content = [7u8; 10];
+    for round in 0..300 {
+        let file = proven(&format!("a{round}"), "", &content);
+        assert_eq!(break_off(&home, &file, &content, 2), 2);
+        let more = NewFile {
+            offset: 2,
+            ..file.clone()
+        };
+        let mut upload = home.folder.begin(more).unwrap();
+        upload.write(&content[2..6]).unwrap();
+        // The one who asks syncs the file and the folder; what broke off can't be synced after that.
+        home.fail([None, None, Some(ErrorKind::StorageFull)]);
+        let told = std::thread::scope(|scope| {
+            let told = scope.spawn(|| offset(&home, &file));
+            while home.folder.shared.fence.faults.lock().len() > 1 {
+                std::hint::spin_loop();
+            }
+            let kept = upload.suspend();
+            (told.join().unwrap(), kept)
+        });
+        home.folder.shared.fence.faults.lock().clear();
+        assert!(told.0 <= told.1, "round {round}: {told:?}");
+        assert_eq!(offset(&home, &file), told.1, "round {round}");
+        let partials = fs::read_dir(home.path(INCOMING)).unwrap();
+        let sizes: Vec<_> = partials
+            .map(|it| it.unwrap().metadata().unwrap().len())
+            .collect();
+        assert_eq!(sizes, [told.1], "round {round}");
+        let rest = NewFile {
+            offset: told.1,
+            ..file
+        };
+        let mut upload = home.folder.begin(rest).unwrap();
+        upload.write(&content[told.1 as usize..]).unwrap();
+        assert!(published(upload).is_ok(), "round {round}");
+    }
+}
