@@ -2,7 +2,7 @@
 //! to the conversation, the socket to the server.
 
 use crate::config::LoginPolicy;
-use crate::wire::{RoomName, UserName};
+use crate::wire::{RoomName, TokenHash, UserName};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -35,6 +35,10 @@ impl fmt::Display for Role {
     }
 }
 
+/// Which secret a login stands on: a fingerprint of what `users.txt` has. One that changes ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretMark(pub [u8; 32]);
+
 /// One connection's standing.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -50,6 +54,12 @@ pub struct Session {
     pub user: Option<UserName>,
     /// What they may do.
     pub role: Role,
+    /// The secret that the login stands on.
+    pub mark: Option<SecretMark>,
+    /// The token that was used or handed out for it.
+    pub token: Option<TokenHash>,
+    /// Whether a login here is told a token.
+    pub takes_tokens: bool,
 }
 
 impl Session {
@@ -63,7 +73,18 @@ impl Session {
             room: RoomName::lobby(),
             user: None,
             role: Role::Guest,
+            mark: None,
+            token: None,
+            takes_tokens: true,
         }
+    }
+
+    /// Makes it a guest's again.
+    pub fn log_out(&mut self) {
+        self.user = None;
+        self.role = Role::Guest;
+        self.mark = None;
+        self.token = None;
     }
 
     /// Whether nothing is served before a login, and none was made.

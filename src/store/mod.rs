@@ -1,8 +1,9 @@
-//! The only code that touches the disk: users, messages and files, each behind a trait with a
+//! The only code that touches the disk: users, tokens, messages and files, each behind a trait with a
 //! lasting engine and one in memory that pass the same suite.
 //!
 //! Stores know neither sockets nor the wire's JSON; who may do what is left to the handlers.
 
+mod bans;
 mod beside;
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -15,20 +16,23 @@ mod ledger;
 mod memory;
 mod messages;
 mod search;
+mod tokens;
 mod users;
 mod users_file;
 
+pub use bans::{Ban, Bans, Remembered, Source, SourceError, WhichBans};
 pub use database::Database;
 pub use files::{
     Arrival, Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
     PartialId, PendingFile, Published, StoredFile, Upload, Viewer,
 };
 pub use folder::{FileLimits, Folder};
-pub use memory::{MemoryFiles, MemoryMessages, MemoryUsers};
+pub use memory::{MemoryBans, MemoryFiles, MemoryMessages, MemoryTokens, MemoryUsers};
 pub use messages::{
     Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,
     Witness,
 };
+pub use tokens::{Done, IssuedToken, Tokens, WhichTokens};
 pub use users::{Account, Secret, Users};
 pub use users_file::{EditError, Fault, UsersEditor, UsersFile};
 

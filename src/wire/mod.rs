@@ -15,6 +15,7 @@ mod names;
 mod proof;
 mod proxy;
 mod reply;
+mod token;
 
 pub use code::{CODES, Code};
 pub use digest::{Algorithm, Digest, DigestError, WantedDigest};
@@ -27,3 +28,4 @@ pub use names::{FileName, Key, NameError, RoomName, UserName};
 pub use proof::proof;
 pub use proxy::{MAX_PROXY_HEADER, NoProxyHeader, Proxied};
 pub use reply::{Answer, Datum, Refusal, Reply, write_last_word};
+pub use token::{Token, TokenError, TokenHash};

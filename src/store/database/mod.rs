@@ -4,8 +4,9 @@
 //! What the file looks like is in `schema` and `row`, what a start does in `opening`, `import` and
 //! `damage` with `check`, the thread in `journal` with `writing` and `change`, carrying the WAL over
 //! in `checkpoint`, looking for damage beside the work in `scan`, and reading in `readers`, `pages`,
-//! `rooms` and `substring`; `committed` is for the index of the search.
+//! `rooms` and `substring`; `committed` is for the index of the search. `tokens` and `bans` are other stores'.
 
+mod bans;
 mod change;
 mod check;
 mod checkpoint;
@@ -29,6 +30,7 @@ mod space;
 mod substring;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod writing;
 
 pub(in crate::store) use writing::Writing;

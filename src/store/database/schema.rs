@@ -30,7 +30,7 @@ const APPLICATION_ID: i32 = 0x6761_7465;
 const ID_BYTES: usize = 16;
 
 /// Each step leads from the version that is its index to the next one. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[MESSAGES, FILES];
+const MIGRATIONS: &[&str] = &[MESSAGES, FILES, LOGINS];
 
 /// `time` is in milliseconds since 1970. The keys of all guests together are one scope.
 const MESSAGES: &str = "
@@ -116,6 +116,44 @@ CREATE TABLE file_key (
     time INTEGER,
     PRIMARY KEY (user, room, key)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Tokens by their hashes; how long a source has to wait before its next try of a password, and
+/// which sources logged in of late. A source is an address, or an address, a space and a user. Times
+/// are in seconds since 1970, waits in seconds, where 0 says that an operator has lifted it.
+///
+/// All have rowids: rows that lie about in a damaged file are taken for no table of that kind, so
+/// that what was revoked stays revoked. No index has more columns than one, for the same reason.
+const LOGINS: &str = "
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL,
+    user TEXT NOT NULL,
+    mark BLOB NOT NULL,
+    issued INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX token_hash ON token (hash);
+CREATE INDEX token_user ON token (user);
+
+CREATE TABLE ban (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    wait INTEGER NOT NULL,
+    since INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX ban_source ON ban (source);
+
+CREATE TABLE known_source (
+    id INTEGER PRIMARY KEY,
+    source TEXT NOT NULL,
+    since INTEGER NOT NULL
+) STRICT;
+
+CREATE UNIQUE INDEX known_source_source ON known_source (source);
 ";
 
 /// Brings the file up to date, and makes what it is made of if it is new.
