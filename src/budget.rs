@@ -33,6 +33,13 @@ impl Budget {
         self.used() >= self.limit
     }
 
+    /// Whether even what has begun should grow no further. There is as much room beyond the limit as
+    /// below it: else two that have begun could wait for each other.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.used() >= self.limit.saturating_mul(2)
+    }
+
     /// Bytes charged now.
     #[must_use]
     pub fn used(&self) -> usize {
@@ -50,8 +57,14 @@ impl Budget {
 }
 
 impl Charge {
-    /// Charges `bytes` more. Never refuses: what has begun may end, what is new asks
-    /// [`Budget::is_spent`] first.
+    /// Bytes charged.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Charges `bytes` more. Never refuses: what is new asks [`Budget::is_spent`] first, what goes on
+    /// [`Budget::is_exhausted`].
     pub fn grow(&mut self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
@@ -86,6 +99,10 @@ mod tests {
         assert!(!budget.is_spent());
         charge.grow(1);
         assert!(budget.is_spent());
+        charge.grow(9);
+        assert!(!budget.is_exhausted());
+        charge.grow(1);
+        assert!(budget.is_exhausted());
         charge.set(4);
         assert_eq!(budget.used(), 4);
         drop(charge);

@@ -120,7 +120,7 @@ limits! {
     max_joins: usize, Count, 256, 1, 65_536,
         "Rooms that one connection may have joined at once.";
     max_buffers: usize, Bytes, 256 * MIB, MIB, 1 << 40,
-        "Texts and outboxes of all connections together; beyond it new texts are refused as busy.";
+        "Texts and outboxes of all connections together; beyond it new texts are refused as busy, beyond twice of it also those that have begun.";
     max_discard: u64, Bytes, 64 * MIB, 0, 1 << 40,
         "How much of a refused body is read and thrown away to keep the connection.";
     quota_per_user: u64, Bytes, 0, 0, 1 << 50,
@@ -139,6 +139,8 @@ limits! {
         "Time for the login where one is required.";
     upload_timeout: Duration, Time, 30 * SECOND, 10, 24 * HOUR,
         "The longest silence inside a file's body.";
+    idle_timeout: Duration, Time, 300 * SECOND, 10, 24 * HOUR,
+        "How long a connection must have been idle to be closed once nine tenths of max_connections are taken; before, none is.";
     output_timeout: Duration, Time, 60 * SECOND, 10, 24 * HOUR,
         "The longest time without progress while a peer should read.";
     linger: Duration, Time, 2 * SECOND, 0, 60 * SECOND,

@@ -109,6 +109,7 @@ impl Acceptor {
     fn wait_for_room(&self) {
         let limit = self.core.house.limits.max_connections;
         while self.core.shutdown.under_way() >= limit {
+            self.core.make_room();
             if self.core.shutdown.phase() != Phase::Running {
                 return;
             }
@@ -140,6 +141,7 @@ impl Acceptor {
             return;
         };
         let guard = self.core.shutdown.guard();
+        self.core.make_room();
         let mut accepted = Accepted {
             stream,
             peer,

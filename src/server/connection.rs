@@ -18,7 +18,7 @@ use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
 use parking_lot::{Mutex, MutexGuard};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Some worker has it, or it lies in the queue.
@@ -42,6 +42,12 @@ const CLOSED: u32 = 1 << 8;
 /// Something is to be pushed.
 pub(super) const MAIL: u32 = 1 << 9;
 
+/// It has been idle for long, and there is little room left.
+pub(super) const IDLE: u32 = 1 << 10;
+
+/// What tells that its peer, or what it reads, is alive.
+const ALIVE: u32 = READABLE | WRITABLE | INBOX | MAIL;
+
 /// What became of news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notified {
@@ -59,6 +65,8 @@ pub(super) struct Connection {
     pub(super) key: u64,
     /// [`OWNED`], and what has happened since the owner last looked.
     state: AtomicU32,
+    /// When something came or left at last, in milliseconds of the server's life.
+    active: AtomicU64,
     inbox: Mutex<Vec<Redeemed>>,
     inside: Mutex<Inside>,
 }
@@ -69,9 +77,22 @@ impl Connection {
         Self {
             key,
             state: AtomicU32::new(OWNED | READABLE),
+            active: AtomicU64::new(0),
             inbox: Mutex::default(),
             inside: Mutex::new(inside),
         }
+    }
+
+    /// Notes that `events` tell of at `now`, in milliseconds of the server's life.
+    pub(super) fn note_activity(&self, events: u32, now: u64) {
+        if events & ALIVE != 0 {
+            self.active.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// When something came or left at last, in milliseconds of the server's life.
+    pub(super) fn active(&self) -> u64 {
+        self.active.load(Ordering::Relaxed)
     }
 
     /// Notes `events`.
@@ -126,6 +147,8 @@ pub(super) struct Request {
     pub(super) overlap: Overlap,
     /// Whether its bytes are a file's, whose pace is judged by progress only.
     pub(super) is_file: bool,
+    /// Bytes of it that were thrown away.
+    pub(super) discarded: u64,
 }
 
 /// A request that waits for its turn: for earlier answers, or for a permit.
@@ -177,7 +200,7 @@ pub(super) struct Inside {
     pub(super) tells_refusals: bool,
     /// Whether nothing is said any more after the answers that are owed.
     pub(super) concludes: bool,
-    /// Stands for what the conversation keeps.
+    /// Stands for what is half received and what the conversation keeps.
     pub(super) kept: Charge,
     /// What the requests that wait for their answers are, all of one class; `None` if none do.
     pub(super) owed: Option<Overlap>,

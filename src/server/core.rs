@@ -22,6 +22,9 @@ use std::time::Instant;
 /// Refusals that are logged a second.
 const REFUSALS_LOGGED: u32 = 10;
 
+/// How often idle connections are looked for in a second, at most.
+const LOOKOUTS: u32 = 10;
+
 /// Connections in one job: many receipts cost one wake-up, but not all of them one thread.
 const SHARE: usize = 32;
 
@@ -35,6 +38,10 @@ pub(super) struct Core {
     pub(super) admission: Admission,
     pub(super) peers: Peers,
     pub(super) shutdown: Arc<Shutdown>,
+    /// When it was made.
+    pub(super) begun: Instant,
+    /// How often idle connections are looked for.
+    pub(super) lookouts: RateLimit,
     /// How often it is logged that a peer was refused without hearing of it.
     pub(super) refusals: RateLimit,
 }
@@ -58,6 +65,8 @@ impl Core {
             admission: Admission::new(workers, cores),
             peers: Peers::default(),
             shutdown: Arc::new(Shutdown::default()),
+            begun: Instant::now(),
+            lookouts: RateLimit::new(LOOKOUTS, Instant::now()),
             refusals: RateLimit::new(REFUSALS_LOGGED, Instant::now()),
         })
     }

@@ -142,6 +142,23 @@ impl Turn<'_> {
         self.ignore_input(inside);
     }
 
+    /// Closes an idle connection for the sake of newcomers. Who reads is told.
+    pub(super) fn make_way(&mut self, inside: &mut Inside) -> Verdict {
+        if !inside.reads {
+            return self.close(inside);
+        }
+        let reason = "the server is nearly full, and nothing was said here for long";
+        self.break_off(inside, Refusal::busy(reason, Duration::from_secs(1)));
+        if self.send(inside).is_err() {
+            return self.close(inside);
+        }
+        match self.is_over(inside) && self.end(inside) == Verdict::Closed {
+            true => Verdict::Closed,
+            // Its new deadline is set on the way to parking.
+            false => Verdict::Again,
+        }
+    }
+
     /// Acts on a deadline that has passed.
     pub(super) fn expire(&mut self, inside: &mut Inside, expired: Expired) -> io::Result<Verdict> {
         let limits = &self.core.house.limits;

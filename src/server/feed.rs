@@ -8,6 +8,10 @@ use crate::dispatch;
 use crate::handler::{Body, Call, Cost, Outcome, Overlap};
 use crate::wire::{Answer, Code, Expect, Fields, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// When a client whose text was refused for lack of memory may try again.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
 
 impl Turn<'_> {
     /// Serves what is whole in `input`, and moves it past that.
@@ -68,6 +72,9 @@ impl Turn<'_> {
                 self.begin(inside, &held);
             }
         }
+        if self.lacks_memory(inside) {
+            return Some(Stop::Held);
+        }
         let cost = inside
             .request
             .as_ref()
@@ -75,6 +82,23 @@ impl Turn<'_> {
             .map(|it| it.cost);
         let may_work = cost.is_none_or(|cost| self.enter(inside, cost));
         (!may_work).then_some(Stop::Held)
+    }
+
+    /// Whether a text that has begun must wait, since the memory of all is exhausted. One whose sender
+    /// hears of it is refused instead, which gives back what it has.
+    fn lacks_memory(&mut self, inside: &mut Inside) -> bool {
+        let text = inside.request.as_ref();
+        let text = text.filter(|request| request.sink.is_some() && !request.is_file);
+        let Some(text) = text.filter(|_| self.core.house.budget.is_exhausted()) else {
+            inside.waits_for_memory = false;
+            return false;
+        };
+        inside.waits_for_memory = text.id.is_none() || !inside.tells_refusals;
+        if !inside.waits_for_memory {
+            let busy = Refusal::busy("too many texts are under way", BUSY_RETRY);
+            self.refuse_body(inside, Err(busy));
+        }
+        inside.waits_for_memory
     }
 
     /// Takes a header in; it begins as soon as it may.
@@ -109,6 +133,7 @@ impl Turn<'_> {
                 sink,
                 overlap,
                 is_file,
+                discarded: 0,
             });
         }
         self.widen_headers(inside);
@@ -133,10 +158,14 @@ impl Turn<'_> {
     }
 
     fn piece(&mut self, inside: &mut Inside, piece: &[u8]) {
-        let Some(Request {
-            sink: Some(sink), ..
-        }) = &mut inside.request
-        else {
+        let Some(request) = &mut inside.request else {
+            return;
+        };
+        let Some(sink) = &mut request.sink else {
+            request.discarded += piece.len() as u64;
+            if request.discarded > self.core.house.limits.max_discard {
+                self.ignore_input(inside);
+            }
             return;
         };
         let result = dispatch::write(sink.as_mut(), piece);

@@ -14,6 +14,7 @@ mod delivery;
 mod end;
 mod error;
 mod feed;
+mod idle;
 mod open;
 mod outbox;
 mod peers;

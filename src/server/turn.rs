@@ -2,7 +2,9 @@
 //! send what is owed, and say how it goes on. Nothing here waits for a peer.
 
 use super::admission::{Admission, Permit};
-use super::connection::{Connection, ENDING, Held, INBOX, Input, Inside, PERMIT, READABLE, TIMER};
+use super::connection::{
+    Connection, ENDING, Held, IDLE, INBOX, Input, Inside, PERMIT, READABLE, TIMER,
+};
 use super::core::Core;
 use super::shutdown::Phase;
 use super::socket;
@@ -20,6 +22,9 @@ pub(super) const TURN_BYTES: usize = 64 << 10;
 
 /// Requests that are served in one turn before others get theirs.
 const TURN_REQUESTS: u32 = 32;
+
+/// How much of a header is taken in while the memory of all connections is used up, in bytes.
+const LEAN_HEADER: usize = 4 << 10;
 
 /// How a connection goes on after its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,7 @@ pub(super) struct Turn<'a> {
 /// Serves `connection`, which the caller owns.
 pub(super) fn serve(core: &Core, worker: &mut Worker, connection: &Arc<Connection>) -> Verdict {
     let events = connection.take_events();
+    connection.note_activity(events, worker.now);
     let mut inside = connection.inside();
     let mut turn = Turn::new(core, worker, connection, events);
     let verdict = turn.run(&mut inside, events);
@@ -127,6 +133,9 @@ impl<'a> Turn<'a> {
                 }
                 inside.replies.fill(redeemed.slot, redeemed.answer);
             }
+        }
+        if events & (IDLE | READABLE) == IDLE && inside.is_idle() {
+            return self.make_way(inside);
         }
         match self.advance(inside) {
             Ok(verdict) => verdict,
@@ -223,6 +232,11 @@ impl<'a> Turn<'a> {
         if inside.input == Input::Ended {
             return Ok(false);
         }
+        if *filled > LEAN_HEADER && self.core.house.budget.is_spent() {
+            // It is looked at again after a while, within the time that a frame has.
+            inside.waits_for_memory = true;
+            return Ok(false);
+        }
         let end = (*filled + TURN_BYTES).min(scratch.len());
         let room = &mut scratch[*filled..end];
         let asked = room.len();
@@ -304,8 +318,9 @@ impl<'a> Turn<'a> {
 
     /// Sees to it that something will wake the connection, and that no deadline has passed.
     fn before_parking(&mut self, inside: &mut Inside) -> io::Result<Verdict> {
-        if inside.has_delays {
-            inside.kept.set(inside.conversation.kept());
+        let kept = inside.pending.len() + inside.conversation.kept();
+        if kept != inside.kept.bytes() {
+            inside.kept.set(kept);
         }
         if let Some(verdict) = self.take_leave(inside)? {
             return Ok(verdict);

@@ -31,6 +31,8 @@ pub(super) struct Worker {
     events: EventBuffer,
     found: Vec<Event>,
     passed: Vec<u64>,
+    /// When it last looked at the clock, in milliseconds of the server's life.
+    pub(super) now: u64,
 }
 
 impl Worker {
@@ -46,6 +48,7 @@ impl Worker {
             events: EventBuffer::with_capacity(BATCH),
             found: Vec::with_capacity(BATCH),
             passed: Vec::new(),
+            now: 0,
         }
     }
 
@@ -95,6 +98,7 @@ impl Worker {
 
     /// Serves everybody in the line once.
     fn serve_line(&mut self) {
+        self.now = self.core.age(Instant::now());
         for _ in 0..self.line.len() {
             let Some(connection) = self.line.pop_front() else {
                 return;

@@ -1,7 +1,7 @@
 //! One integration binary, so that the library is linked once.
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
-//! those of peers that mean no good, `regression` bugs that were found once, `files` is what becomes
+//! those of peers that mean no good, `bounds` what all of them share, `regression` bugs that were found once, `files` is what becomes
 //! of files, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
 //! rooms while connections break, `outside` the clients that are
 //! not ours, `proxied` those who come through a proxy, `talk` our clients of servers that are not, `classic` the course's conversations.
@@ -17,6 +17,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod big;
+mod bounds;
 mod classic;
 mod crash;
 mod crowd;
