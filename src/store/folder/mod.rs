@@ -2,12 +2,13 @@
 //! way in under names of our own in `uploads/.incoming/`, and what is known of them in the database.
 //! Both folders are on one file system, so that publishing is a rename.
 //!
-//! An upload is in `upload`, its bytes in `incoming`, what can be resumed in `partials`, quotas and
-//! reserves in `space`; the thread that publishes in `publisher` and `batch`, removing in `removal`;
-//! reading in `opening` and `listing`; what an operator places by hand in `placed`; what a start
-//! finds in `recovery` and `leftovers`.
+//! An upload is in `upload`, its bytes in `incoming`, what is here already in `duplicate`, what can be
+//! resumed in `partials`, quotas and reserves in `space`; the thread that publishes in `publisher` and
+//! `batch`, removing in `removal`; reading in `opening` and `listing`; what an operator places by hand
+//! in `placed`; what a start finds in `recovery` and `leftovers`.
 
 mod batch;
+mod duplicate;
 mod helpers;
 mod incoming;
 mod leftovers;

@@ -2,16 +2,16 @@
 //! once it is whole. Where its bytes go is in `incoming`.
 
 use super::Shared;
+use super::duplicate::here;
 use super::incoming::{Body, Incoming};
 use super::leftovers::partial_name;
 use super::partials::{Unclaimed, Writer};
 use super::publisher::{Finished, Job};
-use super::records::{Record, claims, same};
 use super::space::Share;
 use crate::store::digester::Digester;
 use crate::store::directory::Access;
 use crate::store::files::{amended_size, check_size};
-use crate::store::{FileError, NewFile, PartialId, PendingFile, StoreError, Upload};
+use crate::store::{FileError, NewFile, PartialId, PendingFile, Upload};
 use crate::wire::{Digest, FileName, WantedDigest};
 use rustix::fs::{Advice, fadvise};
 use std::fs::File;
@@ -32,7 +32,7 @@ pub(super) struct FolderUpload {
 
 /// Where the bytes of an upload go.
 #[derive(Debug)]
-enum Place {
+pub(super) enum Place {
     /// Into a file.
     Incoming(Incoming),
     /// Nowhere: the same file is here already. They are only verified.
@@ -52,30 +52,23 @@ impl FolderUpload {
             shared.check_fence()?;
         }
         let mut digester = wanted.digest.map(Digester::wanted);
-        let mut share = Share::new(&shared.space, wanted.owner.clone());
+        let share = Share::new(&shared.space, wanted.owner.clone());
         let place = match wanted.partial() {
-            Some(id) => match shared.same(&id.name, id.size, id.digest, wanted.reader())? {
-                Some(Record { name, .. }) => {
-                    if wanted.offset > 0 && wanted.offset != id.size {
-                        return Err(FileError::Conflict { offset: id.size });
-                    }
-                    // Whoever says that all of it is here sends nothing that could be digested.
-                    digester = digester.filter(|_| wanted.offset == 0);
-                    let owners = shared.database.read(|db| claims(db, name.as_str()))?;
-                    if !owners.contains(&wanted.owner) {
-                        share.grow(id.size, 0)?;
-                    }
-                    Place::Same {
-                        name,
-                        arrived: wanted.offset,
-                        share,
-                    }
+            Some(id) => {
+                // Asked first: what stands here now may be published before it is claimed.
+                let stood = shared.partials.standing(&id).is_some();
+                match shared.same(&id.name, id.size, id.digest, wanted.reader())? {
+                    Some(record) => here(shared, &wanted, id.size, record, share)?,
+                    None => claim(shared, &wanted, (id, stood), share, digester.as_mut())?,
                 }
-                None => Place::Incoming(claim(shared, &wanted, id, share, digester.as_mut())?),
-            },
+            }
             None if wanted.offset > 0 => return Err(FileError::Conflict { offset: 0 }),
             None => Place::Incoming(fresh(shared, &wanted, share)?),
         };
+        if wanted.offset > 0 && matches!(place, Place::Same { .. }) {
+            // Whoever says that all of it is here sends nothing that could be digested.
+            digester = None;
+        }
         Ok(Self {
             shared: Arc::clone(shared),
             wanted,
@@ -157,26 +150,33 @@ fn fresh(shared: &Arc<Shared>, wanted: &NewFile, mut share: Share) -> Result<Inc
     Ok(incoming)
 }
 
-/// The file of an upload that can be resumed, cut to where it goes on, and all before that digested.
+/// The file of an upload that can be resumed, cut to where it goes on, and all before that digested;
+/// or nowhere if another upload, which `stood` there, has published the same a moment ago.
 fn claim(
     shared: &Arc<Shared>,
     wanted: &NewFile,
-    id: PartialId,
+    (id, mut stood): (PartialId, bool),
     mut share: Share,
     digester: Option<&mut Digester>,
-) -> Result<Incoming, FileError> {
+) -> Result<Place, FileError> {
     let writer = Arc::new(Writer::default());
     let claimed = loop {
         let (name, now) = (partial_name(&shared.random), shared.clock.now());
         match (shared.partials).claim(&id, wanted.offset, name, &writer, now) {
             Ok(claimed) => break claimed,
             // It is being published just now: then it is here, or can be begun again.
-            Err(Unclaimed::Publishing) => shared.publisher.barrier(),
+            Err(Unclaimed::Publishing) => {
+                shared.publisher.barrier();
+                stood = true;
+            }
             Err(Unclaimed::Conflict(offset)) => return Err(FileError::Conflict { offset }),
         }
     };
     if let Some((name, durable)) = claimed.abandoned {
         shared.drop_partial(&name, durable);
+    }
+    if stood && let Some(record) = shared.published_meanwhile(wanted, &id, &writer)? {
+        return here(shared, wanted, id.size, record, share);
     }
     if let Some(left) = claimed.share {
         share = left;
@@ -220,7 +220,7 @@ fn claim(
         }
     }
     shared.space.reserve(incoming.file(), size, offset)?;
-    Ok(incoming)
+    Ok(Place::Incoming(incoming))
 }
 
 fn body(
@@ -246,24 +246,6 @@ fn body(
 }
 
 impl Shared {
-    /// The published file that is the same as the one wanted, if its sender may know of it.
-    pub(super) fn same(
-        &self,
-        asked: &FileName,
-        size: u64,
-        digest: Digest,
-        reader: Option<&str>,
-    ) -> Result<Option<Record>, StoreError> {
-        let found = (self.database).read(|db| same(db, asked, size, digest, reader))?;
-        for record in found {
-            let stamp = self.uploads.stamp(record.name.as_str())?;
-            if stamp == Some(record.stamp) && self.is_visible(&record) {
-                return Ok(Some(record));
-            }
-        }
-        Ok(None)
-    }
-
     /// Gives back a partial whose file can't be opened, and forgets it if the file is gone.
     fn unclaim(
         &self,

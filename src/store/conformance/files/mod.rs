@@ -54,6 +54,7 @@ macro_rules! files_conform {
             what_broke_off_goes_on_where_it_was, only_the_durable_place_can_be_gone_on_from,
             starting_over_forgets_what_was_there, what_cannot_be_resumed_is_not_kept,
             the_later_upload_fences_the_earlier_one_out, a_partial_is_nobodys_file,
+            what_is_just_being_published_is_not_begun_anew,
             partials_belong_to_who_began_them, the_same_file_is_stored_once,
             the_same_file_is_not_sent_again, another_name_size_or_digest_is_another_file,
             an_owner_gives_up_its_own_claim, only_owners_and_admins_remove,

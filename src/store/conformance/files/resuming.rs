@@ -154,6 +154,22 @@ pub(crate) fn the_later_upload_fences_the_earlier_one_out<E: FilesUnderTest>() {
     assert_eq!(engine.published().len(), 0);
 }
 
+pub(crate) fn what_is_just_being_published_is_not_begun_anew<E: FilesUnderTest>() {
+    let (engine, store) = open::<E>();
+    let desk = Desk::new();
+    for number in 0..50 {
+        let file = proven(&format!("file-{number}"), CONTENT);
+        let mut first = store.begin(file.clone()).unwrap();
+        first.write(CONTENT).unwrap();
+        first.publish(pending_file(&desk, number));
+        let mut second = store.begin(file.clone()).unwrap();
+        second.write(&CONTENT[..4]).unwrap();
+        second.suspend();
+        assert!(desk.told_file().outcome.is_ok());
+        assert_eq!(engine.under_way(), 0, "{number}");
+    }
+}
+
 pub(crate) fn a_partial_is_nobodys_file<E: FilesUnderTest>() {
     let (engine, store) = open::<E>();
     let file = NewFile {
