@@ -5,7 +5,10 @@ use super::disk::{Done, What};
 use super::recorded::{Recorded, spread};
 use super::states::{LUCKS, Loss, Luck};
 use crate::trial::chance::Chance;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// In so many records a loss is looked for.
+const RECORDS: u64 = 3;
 
 /// States that are tried without one kind.
 const STATES: usize = 400;
@@ -40,6 +43,12 @@ const REDUNDANT: &[(&str, Shows, &str)] = &[
         "start: sync /home/gatepost-index.db-journal",
         Shows::Never,
         "the same",
+    ),
+    (
+        "start: sync /home/gatepost.db-wal",
+        Shows::Perhaps,
+        "what a kill left in the WAL is synced before it is carried over; a loss shows only if \
+         power goes in the middle of that, after such a kill",
     ),
     (
         "start: sync /home/uploads",
@@ -137,22 +146,36 @@ fn without_any_sync_there_are_losses() {
 fn every_kind_of_sync_is_needed_or_has_its_reason() {
     let seed = Chance::seed();
     println!("{}", Chance::how_to_repeat(seed));
-    let recorded = Recorded::new(seed);
-    let points = recorded.timeline.done.iter().filter(|done| is_point(done));
-    let kinds: BTreeSet<&str> = points.map(|done| done.kind.as_str()).collect();
-    let mut wrong = Vec::new();
-    for kind in kinds {
-        let found = loss(&recorded, seed, &|done| done.kind == kind);
-        let listed = REDUNDANT.iter().find(|(redundant, ..)| *redundant == kind);
-        let is_right = match listed {
-            None => found.is_some(),
-            Some((_, Shows::Never, _)) => found.is_none(),
-            Some((_, Shows::Perhaps, _)) => true,
-        };
-        println!("{kind}: {found:?}");
-        if !is_right {
-            wrong.push((kind, found));
+    let shows = |kind: &str| {
+        let row = REDUNDANT.iter().find(|(redundant, ..)| *redundant == kind);
+        row.map(|(_, shows, _)| *shows)
+    };
+    let mut found: BTreeMap<String, Option<String>> = BTreeMap::new();
+    // Not every record has a kill in the right place for each kind.
+    for record in 0..RECORDS {
+        let recorded = Recorded::new(seed + record);
+        let points = recorded.timeline.done.iter().filter(|done| is_point(done));
+        let kinds: BTreeSet<&str> = points.map(|done| done.kind.as_str()).collect();
+        for kind in kinds {
+            let is_open = found.get(kind).is_none_or(|found| {
+                // One that shows a loss at times may do so another time.
+                found.is_none() && shows(kind).is_none()
+            });
+            if is_open {
+                let loss = loss(&recorded, seed, &|done| done.kind == kind);
+                println!("{kind}: {loss:?}");
+                found.insert(kind.to_owned(), loss);
+            }
+        }
+        let mut open = found.iter().filter(|(_, loss)| loss.is_none());
+        if open.all(|(kind, _)| shows(kind).is_some()) {
+            break;
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    found.retain(|kind, loss| match shows(kind) {
+        None => loss.is_none(),
+        Some(Shows::Never) => loss.is_some(),
+        Some(Shows::Perhaps) => false,
+    });
+    assert!(found.is_empty(), "{found:#?}");
 }

@@ -58,6 +58,10 @@ pub(super) fn told(answers: &[Answer], moment: usize) -> Told {
             told.offsets.insert(name.to_owned(), offset);
             continue;
         }
+        if fields["code"] == "conflict" {
+            // It was sent again.
+            continue;
+        }
         assert_eq!(fields["ok"], true, "{fields}");
         if let Some(seq) = fields["seq"].as_u64() {
             let before = told.messages.insert(id.to_owned(), seq);
