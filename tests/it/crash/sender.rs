@@ -2,7 +2,7 @@
 //! and then it breaks its own connection, in the middle of a file.
 
 use super::request::{Parcel, Request};
-use crate::support::Peer;
+use crate::support::{Daemon, Peer, until};
 use crate::trial::chance::{Chance, mix};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -171,6 +171,27 @@ impl Sender {
                 self.unanswered.push_front(again);
             }
         }
+    }
+
+    /// Breaks off in the middle of a file, and asks until some of it is safe.
+    #[track_caller]
+    pub(crate) fn break_off(&mut self, daemon: &Daemon) {
+        let request = loop {
+            let request = Request::new(self.number, self.made, true);
+            self.made += 1;
+            if request.question().is_some() && request.pieces().len() > 2 {
+                break request;
+            }
+        };
+        let question = request.question().expect("it was chosen for it");
+        let pieces = request.pieces();
+        let (_, most) = pieces.split_last().expect("they are three at least");
+        daemon.peer().raw(&most.concat());
+        let mut peer = daemon.peer();
+        until("something is safe", || {
+            peer.ask(&question)["offset"].as_u64() > Some(0)
+        });
+        self.unanswered.push_back(request);
     }
 
     /// Notes the answer to the first request that has none. It may be one that says where to go

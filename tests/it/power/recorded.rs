@@ -150,6 +150,7 @@ impl Recorded {
                 for sender in &mut senders {
                     sender.finish(daemon.peer());
                 }
+                senders[0].break_off(&daemon);
                 daemon.signal(Signal::KILL);
                 daemon.wait();
             });
