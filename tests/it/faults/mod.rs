@@ -3,8 +3,10 @@
 //! is acknowledged is lost, nobody waits in vain, reading and logging in go on, and when space is back
 //! it needs no restart.
 //!
-//! `tracer` lets calls fail, `round` is the work, `ledger` what was promised in it.
+//! `tracer` lets calls fail, `round` is the work, `ledger` what was promised in it, `full` a disk
+//! that is really full.
 
+mod full;
 mod ledger;
 mod round;
 mod tracer;
@@ -17,6 +19,7 @@ use round::{Round, USER};
 use rustix::process::Signal;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread;
 use tempfile::TempDir;
@@ -44,7 +47,7 @@ struct Fault {
 
 /// A home with a daemon, and what it has acknowledged.
 struct Trial {
-    home: TempDir,
+    home: PathBuf,
     aside: TempDir,
     ledger: Ledger,
     rounds: usize,
@@ -54,11 +57,24 @@ struct Trial {
 impl Trial {
     #[track_caller]
     fn new() -> Self {
-        let [home, aside] =
-            [(); 2].map(|()| tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap());
+        let aside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let home = aside.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        Self::with(home, aside)
+    }
+
+    /// In a home that is there.
+    #[track_caller]
+    fn at(home: PathBuf) -> Self {
+        let aside = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Self::with(home, aside)
+    }
+
+    #[track_caller]
+    fn with(home: PathBuf, aside: TempDir) -> Self {
         let (user, password) = USER;
-        write_accounts(home.path(), &[(user.to_owned(), password.to_owned())]);
-        let daemon = Daemon::start(home.path(), &ARGUMENTS);
+        write_accounts(&home, &[(user.to_owned(), password.to_owned())]);
+        let daemon = Daemon::start(&home, &ARGUMENTS);
         Self {
             home,
             aside,
@@ -87,7 +103,7 @@ impl Trial {
         let refused = self.work();
         assert!(refused.is_empty(), "{refused:#?}");
         let (mut each, mut most) = (HashMap::new(), BTreeMap::new());
-        for Seen { thread, place, .. } in tracer.let_go(self.home.path()) {
+        for Seen { thread, place, .. } in tracer.let_go(&self.home) {
             let count = each.entry((thread, place.clone())).or_insert(0);
             *count += 1;
             let most = most.entry(place).or_insert(0);
@@ -107,7 +123,7 @@ impl Trial {
         let pid = self.daemon().pid();
         let tracer = Tracer::breaking(pid, self.aside.path(), place, *error, *position);
         self.work();
-        let mut seen = tracer.let_go(self.home.path());
+        let mut seen = tracer.let_go(&self.home);
         seen.retain(Seen::is_injected);
         let refused = self.work();
         let is_sync = seen.iter().find(|seen| seen.is_sync());
@@ -135,8 +151,8 @@ impl Trial {
         assert_eq!(status.code(), Some(0), "{said:#?}");
         let panic = said.iter().find(|line| line.contains("panic"));
         assert_eq!(panic, None);
-        self.daemon = Some(Daemon::start(self.home.path(), &ARGUMENTS));
-        self.ledger.check_kept(self.home.path());
+        self.daemon = Some(Daemon::start(&self.home, &ARGUMENTS));
+        self.ledger.check_kept(&self.home);
     }
 }
 
