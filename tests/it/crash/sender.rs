@@ -204,8 +204,8 @@ impl Sender {
         assert_eq!(answer["id"], request.id(), "{request:?}: {answer}");
         if let (true, Request::File { offset, .. }) = (answer["code"] == "conflict", &mut request) {
             // Without an offset: what was sent before a break was read after what came behind it,
-            // and took over.
-            *offset = answer["offset"].as_u64().unwrap_or(0);
+            // and took over. To start over would take back what is safe.
+            *offset = answer["offset"].as_u64().unwrap_or(*offset);
             return Some(request);
         }
         assert_eq!(answer["ok"], true, "{request:?}: {answer}");
