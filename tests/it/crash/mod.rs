@@ -6,6 +6,7 @@
 
 pub(crate) mod request;
 pub(crate) mod sender;
+mod uploads;
 
 use crate::support::{Daemon, PATIENCE, partials, uploads};
 use crate::trial::chance::Chance;
