@@ -9,6 +9,13 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a start asks for a home that another holds, and how long it waits before it asks again:
+/// two seconds in all. A process that was killed holds what it held until its last thread is gone, and
+/// whoever starts the next one at once can't know when that is.
+const TRIES: usize = 200;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What stands in a new `users.txt`.
 const USERS: &str = "\
@@ -35,13 +42,18 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// Makes what is missing in `path` and takes the home.
+    /// Makes what is missing in `path` and takes the home. Waits for two seconds at most if another
+    /// daemon has it, which may have been killed just now.
     ///
     /// # Errors
     ///
-    /// [`Exit::TryAgain`] while another daemon has it, [`Exit::InputOutput`] when the folder or
+    /// [`Exit::TryAgain`] if another daemon keeps it, [`Exit::InputOutput`] when the folder or
     /// something in it can't be made. What was made stays.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        Self::open_with(path, std::thread::sleep)
+    }
+
+    fn open_with(path: &Path, pause: impl FnMut(Duration)) -> Result<Self, Failure> {
         let failed = |place: &Path, error: io::Error| {
             let place = escape(&place.to_string_lossy()).into_owned();
             Failure::new(
@@ -58,7 +70,9 @@ impl Home {
         let folder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
         folder(path).map_err(|error| failed(path, error))?;
         let path = path.canonicalize().map_err(|error| failed(path, error))?;
-        let lock = lock(&path, |error| failed(&path.join("gatepost.lock"), error))?;
+        let lock = lock(&path, pause, |error| {
+            failed(&path.join("gatepost.lock"), error)
+        })?;
 
         let incoming = path.join("uploads/.incoming");
         folder(&incoming).map_err(|error| failed(&incoming, error))?;
@@ -106,7 +120,11 @@ fn keep(home: &Path) -> io::Result<()> {
 
 /// Takes the lock file. The lock is the kernel's and ends with the process; the number inside is
 /// for people.
-fn lock(home: &Path, failed: impl Fn(io::Error) -> Failure) -> Result<File, Failure> {
+fn lock(
+    home: &Path,
+    mut pause: impl FnMut(Duration),
+    failed: impl Fn(io::Error) -> Failure,
+) -> Result<File, Failure> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -114,10 +132,15 @@ fn lock(home: &Path, failed: impl Fn(io::Error) -> Failure) -> Result<File, Fail
         .truncate(false)
         .open(home.join("gatepost.lock"))
         .map_err(&failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => return Err(taken(home, &mut file)),
-        Err(error) => return Err(failed(error.into())),
+    let mut tries = 0;
+    // Asked again and again: one that waits in the kernel can't be given a deadline.
+    while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        tries += 1;
+        match error {
+            Errno::WOULDBLOCK if tries < TRIES => pause(PAUSE),
+            Errno::WOULDBLOCK => return Err(taken(home, &mut file)),
+            error => return Err(failed(error.into())),
+        }
     }
     let pid = std::process::id();
     file.set_len(0)
@@ -169,12 +192,31 @@ mod tests {
     fn a_second_daemon_is_told_who_is_first() {
         let folder = tempfile::tempdir().unwrap();
         let first = Home::open(folder.path()).unwrap();
-        let refused = Home::open(folder.path()).unwrap_err();
+        let mut waited = Duration::ZERO;
+        let refused = Home::open_with(folder.path(), |pause| waited += pause).unwrap_err();
         assert_eq!(refused.exit, Exit::TryAgain);
+        assert_eq!(waited.as_millis(), 1_990);
         let pid = format!("process {},", std::process::id());
         assert!(refused.sentence.contains(&pid), "{}", refused.sentence);
         drop(first);
         assert!(Home::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_home_that_is_just_being_left_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Some(Home::open(folder.path()).unwrap());
+        let mut pauses = 0;
+        let second = Home::open_with(folder.path(), |_| {
+            pauses += 1;
+            if pauses == 3 {
+                first = None;
+            }
+        });
+        assert!(second.is_ok());
+        assert_eq!(pauses, 3);
+        let pid = std::fs::read_to_string(folder.path().join("gatepost.lock")).unwrap();
+        assert_eq!(pid, format!("{}\n", std::process::id()));
     }
 
     #[test]
