@@ -77,18 +77,22 @@ fn run(home: &std::path::Path, fence: &Fence, times: &Receiver<()>) {
             // A new handle, if there is a next time at all.
             connection = None;
             let failure = Failure::of_opening(error);
-            match failure.fault {
-                // What was committed stays in the WAL, from which it is read too.
-                Fault::NoSpace => tracing::warn!("no checkpoint: {}", failure.text),
-                Fault::Damage => fence.damaged(&failure.text),
-                // Some lacks of space look like a broken disk. A new handle may try again: nothing
-                // leaves the WAL before its copy is synced.
-                Fault::Broken if super::space::is_lacking(home) => {
-                    tracing::warn!("no checkpoint: {}", failure.text);
-                }
-                Fault::Broken => fence.raise(&failure.text),
-            }
+            judge(&failure, fence, || super::space::is_lacking(home));
         }
+    }
+}
+
+/// Puts the `fence` up for a checkpoint that failed, if that calls for it. `is_lacking` is asked
+/// whether there is no space.
+fn judge(failure: &Failure, fence: &Fence, is_lacking: impl FnOnce() -> bool) {
+    match failure.fault {
+        // What was committed stays in the WAL, from which it is read too.
+        Fault::NoSpace => tracing::warn!("no checkpoint: {}", failure.text),
+        Fault::Damage => fence.damaged(&failure.text),
+        // Some lacks of space look like a broken disk. A new handle may try again: nothing leaves
+        // the WAL before its copy is synced.
+        Fault::Broken if is_lacking() => tracing::warn!("no checkpoint: {}", failure.text),
+        Fault::Broken => fence.raise(&failure.text),
     }
 }
 
@@ -128,4 +132,28 @@ fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<u64> {
     let frames: i64 = connection.query_row(&sql, [], |row| row.get(1))?;
     let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
     Ok(super::row::from_column(frames.saturating_mul(page)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::{Error, ffi};
+
+    #[test]
+    fn a_checkpoint_that_lacks_space_fences_nobody() {
+        let is_up = |code, is_lacking| {
+            let home = tempfile::tempdir().unwrap();
+            let fence = Fence::new(home.path().to_owned());
+            let error = Error::SqliteFailure(ffi::Error::new(code), None);
+            judge(&Failure::of_opening(error), &fence, || is_lacking);
+            fence.is_up()
+        };
+        // A quota of the file system, or a sync that found no space, is told as a bad write.
+        for code in [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC] {
+            assert!(!is_up(code, true));
+            assert!(is_up(code, false));
+        }
+        assert!(!is_up(ffi::SQLITE_FULL, false));
+        assert!(is_up(ffi::SQLITE_CORRUPT, true));
+    }
 }

@@ -105,7 +105,7 @@ fn serve(shared: &Arc<Shared>, names: &Receiver<FileName>) {
 impl Shared {
     /// Computes and records the digest of a file if it was placed by hand. Returns whether it is too
     /// young for that.
-    fn look_at(&self, name: &FileName) -> Result<bool, StoreError> {
+    pub(super) fn look_at(&self, name: &FileName) -> Result<bool, StoreError> {
         let text = name.as_str();
         let Some((content, stamp)) = self.uploads.open_to_read(text)? else {
             return Ok(false);

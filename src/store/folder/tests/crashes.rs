@@ -1,7 +1,8 @@
 //! What a start makes of what a crash left at each step.
 
-use super::super::records::{Record, State, claim, enter};
+use super::super::records::{Record, Scope, State, claim, enter, keep_posted};
 use super::*;
+use crate::store::Published;
 use crate::store::directory::Stamp;
 
 /// A home whose daemon died while it published the file `a` of user `u`: the bytes are in `.incoming`
@@ -172,6 +173,29 @@ fn a_partial_whose_bytes_are_gone_begins_anew() {
 }
 
 #[test]
+fn a_partial_that_cannot_be_opened_waits_for_a_start_that_can() {
+    let home = Home::open();
+    let file = proven("a", "u", b"0123");
+    assert_eq!(break_off(&home, &file, b"0123", 3), 3);
+    let partial = fs::read_dir(home.path(INCOMING)).unwrap().next();
+    let partial = partial.unwrap().unwrap().path();
+    let aside = home.home.path().join("aside");
+    fs::rename(&partial, &aside).unwrap();
+    // Opening this fails, whoever tries, and doesn't say that nothing is there.
+    symlink(&aside, &partial).unwrap();
+    let home = home.restart();
+    assert_eq!((offset(&home, &file), home.under_way()), (0, 1));
+    assert_eq!(fs::read(&aside).unwrap(), b"012");
+    fs::rename(&aside, &partial).unwrap();
+    let home = home.restart();
+    assert_eq!(offset(&home, &file), 3);
+    let mut upload = home.folder.begin(NewFile { offset: 3, ..file }).unwrap();
+    upload.write(b"3").unwrap();
+    published(upload).unwrap();
+    assert_eq!(home.published()["a"], b"0123");
+}
+
+#[test]
 fn bytes_that_go_while_the_daemon_runs_are_noticed() {
     let home = Home::open();
     let file = proven("a", "", b"0123456789");
@@ -251,4 +275,40 @@ fn a_durable_resend_of_a_keyed_file_that_was_hasty_is_durable() {
     assert_eq!((resent.duplicate, resent.durable), (true, true));
     // From now on it is what it was said to be.
     assert!(keyed(false).durable);
+}
+
+#[test]
+fn the_key_of_a_file_that_a_loss_of_power_took_is_forgotten_with_it() {
+    for renamed in [false, true] {
+        let home = dying(State::Hasty, renamed, b"c0ntent", None);
+        let file = NewFile {
+            key: Some(Key::new("k").unwrap()),
+            ..proven("a", "u", b"content")
+        };
+        let scope = Scope {
+            user: file.owner.clone(),
+            room: None,
+            key: file.key.clone().unwrap(),
+        };
+        let told = Published {
+            name: file.name.clone(),
+            size: 7,
+            digest: None,
+            durable: false,
+            duplicate: false,
+            room: None,
+            post: None,
+        };
+        let keep = home
+            .folder
+            .shared
+            .commit(move |db| Ok(keep_posted(db, &scope, &told)?));
+        keep.unwrap();
+        let home = home.restart();
+        assert_eq!(names(&home), ["old"]);
+        let mut upload = home.folder.begin(file).unwrap();
+        upload.write(b"content").unwrap();
+        assert!(!published(upload).unwrap().duplicate);
+        assert_eq!(home.published()["a"], b"content");
+    }
 }

@@ -53,6 +53,33 @@ fn a_folder_whose_sync_fails_gives_no_names() {
 }
 
 #[test]
+fn a_name_that_may_come_back_keeps_its_record() {
+    let home = Home::open();
+    let is_recorded = |name: &str| {
+        // What is forgotten is forgotten in one of the next commits.
+        home.folder.shared.commit(|_| Ok(())).unwrap();
+        let record = home.database.read(|db| records::file(db, name));
+        record.unwrap().is_some()
+    };
+    // The file, its folder, and the folder again once the name is taken away.
+    home.fail([None, Some(ErrorKind::StorageFull), None]);
+    assert_eq!(put(&home, "a", b"x"), Err(Code::NoSpace));
+    assert!(!is_recorded("a"));
+    let full = Some(ErrorKind::StorageFull);
+    home.fail([None, full, full]);
+    assert_eq!(put(&home, "b", b"x"), Err(Code::NoSpace));
+    // After a loss of power the name may be there, for those alone who may read it.
+    assert!(is_recorded("b"));
+    assert_eq!(put(&home, "b", b"y").unwrap(), "b");
+    home.fail([None, Some(ErrorKind::Other)]);
+    assert_eq!(put(&home, "c", b"x"), Err(Code::GoingAway));
+    assert!(is_recorded("c"), "and nobody knows what a broken disk did");
+    assert_eq!((home.published().len(), home.under_way()), (1, 0));
+    let home = home.restart();
+    assert_eq!(put(&home, "c", b"z").unwrap(), "c");
+}
+
+#[test]
 fn a_full_disk_refuses_and_heals() {
     let home = Home::open();
     for faults in [

@@ -105,6 +105,28 @@ fn what_is_placed_by_hand_is_listed_and_gets_a_digest_once() {
 }
 
 #[test]
+fn what_was_placed_by_hand_is_synced_before_a_duplicate_vouches_for_it() {
+    let home = Home::open();
+    let placed = proven("placed", "u", b"abc");
+    fs::write(home.path("first"), "x").unwrap();
+    make_old(&home, "first", 100);
+    // Then the thread has looked through the folder, and looks at nothing more unless it is told.
+    digest_of(&home, "first");
+    fs::write(home.path("placed"), "abc").unwrap();
+    make_old(&home, "placed", 100);
+    let shared = &home.folder.shared;
+    let full = Some(std::io::ErrorKind::StorageFull);
+    for faults in [vec![full], vec![None, full]] {
+        shared.fence.faults.lock().extend(faults);
+        let looked = shared.look_at(&placed.name);
+        assert!(matches!(looked, Err(StoreError::NoSpace)), "{looked:?}");
+        assert_eq!(offset(&home, &placed), 0);
+    }
+    assert!(!shared.look_at(&placed.name).unwrap());
+    assert_eq!(offset(&home, &placed), 3);
+}
+
+#[test]
 fn who_has_the_same_as_was_placed_by_hand_gets_no_claim_to_it() {
     let home = Home::open();
     fs::write(home.path("placed"), "abc").unwrap();
