@@ -43,7 +43,7 @@ const MEMORY_OF_A_HASH: u64 = 20 << 20;
 const LONG: Duration = Duration::from_secs(120);
 
 /// Tests with thousands of open files, one at a time.
-static CROWDED: Mutex<()> = Mutex::new(());
+pub(crate) static CROWDED: Mutex<()> = Mutex::new(());
 
 #[test]
 fn two_thousand_at_once_are_served_and_nothing_is_lost() {

@@ -1,6 +1,7 @@
 //! Many uploads at once, and one that crawls among them.
 
 use super::{proven, sha256};
+use crate::crowd::CROWDED;
 use crate::support::{Peer, Served, partials};
 use crate::trial::content;
 use crate::trial::process::raise_open_files;
@@ -11,26 +12,21 @@ const SIZE: usize = 24 << 10;
 /// Open files that this process needs beside: other tests run meanwhile.
 const OTHER_FILES: u64 = 2_048;
 
+/// Uploads at once: far more than there are workers.
+const COUNT: u64 = 2_000;
+
 #[test]
 fn uploads_at_once_are_all_published_beside_one_that_crawls() {
-    uploads_at_once(200);
-}
-
-#[test]
-#[ignore = "by hand: two thousand uploads at once, three open files each"]
-fn two_thousand_uploads_at_once_are_all_published() {
-    uploads_at_once(2_000);
-}
-
-fn uploads_at_once(count: u64) {
-    raise_open_files(3 * count + OTHER_FILES);
+    let _alone = CROWDED.lock();
+    // Two ends of each connection, and the file.
+    raise_open_files(3 * COUNT + OTHER_FILES);
     let served = Served::start(|config| config.limits.workers = 64);
-    let crawl = content::bytes(count, 64);
+    let crawl = content::bytes(COUNT, 64);
     let mut crawling = served.peer();
     crawling.header(&proven(1, "crawls", &crawl));
     crawling.raw(&(crawl.len() as i32).to_le_bytes());
 
-    let mut peers: Vec<Peer> = (0..count).map(|_| served.peer()).collect();
+    let mut peers: Vec<Peer> = (0..COUNT).map(|_| served.peer()).collect();
     let bytes = |number: u64| content::bytes(number, SIZE);
     for (number, peer) in (0..).zip(&mut peers) {
         peer.header(&proven(number, &format!("file {number}"), &bytes(number)));
@@ -52,11 +48,11 @@ fn uploads_at_once(count: u64) {
     }
     crawling.raw(&crawl[parts..]);
     assert_eq!(crawling.answer()["name"], "crawls");
-    for number in 0..count {
+    for number in 0..COUNT {
         let path = served.home().join(format!("uploads/file {number}"));
         content::assert_file(&path, number, SIZE as u64);
     }
     assert_eq!(partials(served.home()), 0);
     let (summary, _home) = served.drain();
-    assert_eq!((summary.files, summary.cut_off), (count + 1, 0));
+    assert_eq!((summary.files, summary.cut_off), (COUNT + 1, 0));
 }

@@ -352,17 +352,25 @@ fn a_server_that_is_killed_is_waited_for() {
 }
 
 #[test]
-fn a_file_that_grows_while_it_is_sent_is_refused() {
+fn a_file_that_grows_or_shrinks_while_it_is_sent_is_refused() {
+    changed_while_sent("longer", |mut file| file.write_all(b"more").unwrap());
+    changed_while_sent("shorter", |file| file.set_len(SIZE as u64 / 2).unwrap());
+}
+
+#[track_caller]
+fn changed_while_sent(how: &str, change: impl FnOnce(&fs::File)) {
     let house = House::new();
     let path = house.put("log", 7, SIZE);
     let slow = ["send", "--limit-rate", "4MiB", &path];
     let mut sender = Running::start(&house.address(), &slow);
     until_under_way(&house, 1);
-    let mut file = fs::File::options().append(true).open(&path).unwrap();
-    file.write_all(b"more").unwrap();
+    change(&fs::File::options().append(true).open(&path).unwrap());
     assert_eq!(sender.end(), 74);
-    let told = sender.complaint();
-    assert!(told.contains("became longer while it was sent"), "{told}");
+    let (told, expected) = (
+        sender.complaint(),
+        format!("became {how} while it was sent"),
+    );
+    assert!(told.contains(&expected), "{told}");
     assert_eq!(uploads(house.home.path()), [""; 0]);
 }
 
