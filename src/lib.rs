@@ -59,6 +59,7 @@
 //! | [`time`] | the clock and randomness, as values |
 //! | [`rate`] | at most so many a second |
 //! | [`kernel`] | what only `/proc` tells |
+//! | [`tls`] | certificates, whom to believe, and encrypted records to bytes and back |
 //! | [`config`] | what an operator can set: listeners and limits |
 //! | [`budget`] | one bound for the memory of all connections |
 //! | [`ticket`] | an answer owed, redeemed exactly once |
@@ -91,4 +92,5 @@ pub mod session;
 pub mod store;
 pub mod ticket;
 pub mod time;
+pub mod tls;
 pub mod wire;

@@ -11,7 +11,8 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("rate", &[]),
     ("kernel", &[]),
-    ("config", &["wire"]),
+    ("tls", &[]),
+    ("config", &["wire", "tls"]),
     ("budget", &[]),
     ("ticket", &["wire"]),
     ("session", &["wire", "config"]),
@@ -23,12 +24,12 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("handler", &["wire", "time", "rate", "config", "budget", "ticket", "session", "store", "rooms", "gate", "bot"]),
     ("dispatch", &["wire", "conversation", "handler"]),
     ("server", &[
-        "wire", "time", "rate", "kernel", "config", "budget", "ticket", "session", "store", "rooms", "gate", "conversation",
+        "wire", "time", "rate", "kernel", "tls", "config", "budget", "ticket", "session", "store", "rooms", "gate", "conversation",
         "handler", "dispatch",
     ]),
-    ("client", &["wire", "time", "config", "conversation"]),
+    ("client", &["wire", "time", "tls", "config", "conversation"]),
     ("cli", &[
-        "wire", "time", "rate", "config", "session", "store", "gate", "handler", "server", "client",
+        "wire", "time", "rate", "tls", "config", "session", "store", "gate", "handler", "server", "client",
     ]),
     ("main", &["cli"]),
 ];
