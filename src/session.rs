@@ -44,10 +44,10 @@ pub struct SecretMark(pub [u8; 32]);
 pub struct Session {
     /// The other end's address.
     pub peer: SocketAddr,
-    /// Whether what is said here is encrypted on its way from the peer.
-    pub is_encrypted: bool,
     /// Whether this listener knows logins.
     pub login: LoginPolicy,
+    /// Whether nobody on the way can read along.
+    pub is_encrypted: bool,
     /// Where messages go that name no room.
     pub room: RoomName,
     /// Who is logged in.
@@ -68,8 +68,8 @@ impl Session {
     pub fn new(peer: SocketAddr, login: LoginPolicy) -> Self {
         Self {
             peer,
-            is_encrypted: false,
             login,
+            is_encrypted: false,
             room: RoomName::lobby(),
             user: None,
             role: Role::Guest,

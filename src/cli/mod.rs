@@ -3,6 +3,7 @@
 
 mod bench;
 mod bot;
+mod cert;
 mod chat;
 pub mod exit;
 mod files;
@@ -55,6 +56,7 @@ enum Command {
     Serve(settings::Flags),
     /// Add, change, remove or list the accounts in a home folder.
     User(user::UserArgs),
+    Cert(cert::Args),
     Say(say::Args),
     Tail(tail::Args),
     History(history::Args),
@@ -105,6 +107,7 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         }
         Some(Command::Serve(flags)) => end(serve::run(&flags)),
         Some(Command::User(args)) => done(user::run(&args)),
+        Some(Command::Cert(args)) => done(cert::run(&args)),
         Some(Command::Say(args)) => done(say::run(args)),
         Some(Command::Tail(args)) => done(tail::run(args)),
         Some(Command::History(args)) => done(history::run(args)),

@@ -135,6 +135,8 @@ limits! {
         "Time for a frame that began to be whole, and for a text to follow its header.";
     proxy_timeout: Duration, Time, 10 * SECOND, 10, HOUR,
         "Time for a proxy to say whose connection it passes on.";
+    handshake_timeout: Duration, Time, 10 * SECOND, 10, HOUR,
+        "Time for a TLS handshake.";
     login_timeout: Duration, Time, 10 * SECOND, 10, HOUR,
         "Time for the login where one is required.";
     upload_timeout: Duration, Time, 30 * SECOND, 10, 24 * HOUR,

@@ -9,6 +9,7 @@ pub use limits::{LIMITS, Limit, Limits, Unit};
 pub use scheme::{SCHEMES, Scheme};
 pub use url::{Listen, LoginPolicy, UrlError};
 
+use crate::tls::Identity;
 use std::path::PathBuf;
 
 /// The port of a framed conversation when none is named.
@@ -29,6 +30,8 @@ pub struct Config {
     /// Whether secrets may cross networks in the clear, and listeners beyond loopback are taken
     /// although nothing is encrypted.
     pub insecure: bool,
+    /// Who the server is where it speaks TLS; needed if any listener does.
+    pub identity: Option<Identity>,
     /// Every bound and deadline.
     pub limits: Limits,
 }
@@ -49,6 +52,7 @@ impl Config {
             listen: vec![listen],
             salt: COURSE_SALT.to_owned(),
             insecure: false,
+            identity: None,
             limits: Limits::default(),
         }
     }

@@ -1,4 +1,4 @@
-//! Where to listen and what is spoken there: `scheme://host:port[?login=…&room=…]`. Which
+//! Where to listen and what is spoken there: `scheme[+tls]://host:port[?login=…&room=…]`. Which
 //! parameters a scheme takes is in `scheme`.
 
 use super::DEFAULT_PORT;
@@ -42,6 +42,8 @@ impl LoginPolicy {
 pub struct Listen {
     /// The conversation.
     pub scheme: Scheme,
+    /// Whether it is spoken inside TLS.
+    pub tls: bool,
     /// The address; port 0 lets the system choose.
     pub address: SocketAddr,
     /// Whether a login is asked for.
@@ -89,9 +91,10 @@ fn parse(url: &str) -> Result<Listen, String> {
     let (word, rest) = url
         .split_once("://")
         .ok_or("it has no scheme, as in framed://127.0.0.1:8001")?;
-    let scheme = parse_scheme(word)?;
+    let (scheme, tls) = parse_scheme(word)?;
     let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
     let mut listen = Listen::new(scheme, parse_authority(scheme, authority)?);
+    listen.tls = tls;
     let mut seen: Vec<&str> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -113,14 +116,17 @@ fn parse(url: &str) -> Result<Listen, String> {
     Ok(listen)
 }
 
-fn parse_scheme(word: &str) -> Result<Scheme, String> {
-    if let Some(plain) = word.strip_suffix("+tls") {
-        return match Scheme::parse(plain) {
-            Some(_) => Err("this version has no TLS".to_owned()),
-            None => Err(unknown_scheme(word)),
-        };
+/// The conversation, and whether it is spoken inside TLS.
+fn parse_scheme(word: &str) -> Result<(Scheme, bool), String> {
+    let (plain, tls) = match word.strip_suffix("+tls") {
+        Some(plain) => (plain, true),
+        None => (word, false),
+    };
+    match Scheme::parse(plain) {
+        Some(Scheme::Udp) if tls => Err("there is no TLS for datagrams".to_owned()),
+        Some(scheme) => Ok((scheme, tls)),
+        None => Err(unknown_scheme(word)),
     }
-    Scheme::parse(word).ok_or_else(|| unknown_scheme(word))
 }
 
 fn unknown_scheme(word: &str) -> String {
@@ -135,6 +141,7 @@ impl Listen {
     pub const fn new(scheme: Scheme, address: SocketAddr) -> Self {
         let mut listen = Self {
             scheme,
+            tls: false,
             address,
             login: LoginPolicy::Off,
             room: None,
@@ -223,7 +230,8 @@ fn parse_proxies(value: &str) -> Result<Vec<IpNet>, String> {
 /// The URL; parameters only where they are not the default.
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme.word(), self.address)?;
+        let tls = if self.tls { "+tls" } else { "" };
+        write!(f, "{}{tls}://{}", self.scheme.word(), self.address)?;
         let must_be_said = !self.scheme.knows_logins() && self.is_exposed();
         let is_said = self.login != self.default_login() || must_be_said;
         let login = is_said.then(|| self.login.word());

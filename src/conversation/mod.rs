@@ -51,6 +51,12 @@ pub trait Serving: Send {
     /// Told once when the input has ended; [`next`](Self::next) is called once more after it.
     fn end(&mut self) {}
 
+    /// Told in place of [`end`](Self::end) where the input should have said that it ends and did not:
+    /// anybody on the way may have cut it off.
+    fn cut_off(&mut self) {
+        self.end();
+    }
+
     /// Says what follows the header that [`Step::Begin`] told.
     fn expect(&mut self, body: Expect) {
         let _ = body;

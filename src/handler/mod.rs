@@ -70,6 +70,8 @@ pub enum Cost {
     Blocking,
     /// Computes a password hash: as blocking, and on at most as many threads as there are cores.
     Hashing,
+    /// Goes on with a TLS handshake, which no handler does: as hashing, on threads of its own.
+    Handshaking,
 }
 
 /// Which body follows a request's header.

@@ -207,7 +207,7 @@ mod tests {
         let listener = bind(&listen).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let acceptor = Acceptor {
-            core: Arc::new(Core::new(house, vec![listen]).unwrap()),
+            core: Arc::new(Core::new(house, vec![listen], None).unwrap()),
             listener,
             index: 0,
             stop: Arc::new(eventfd(1, EventfdFlags::CLOEXEC).unwrap()),

@@ -1,5 +1,5 @@
 //! How much of the costly work runs at once: blocking work leaves a few workers free for
-//! everything else, password hashes get as many threads as there are cores. Who finds no room
+//! everything else, password hashes and TLS handshakes get as many threads as there are cores. Who finds no room
 //! waits parked, holds no thread, and is woken in turn.
 
 use super::connection::{Connection, PERMIT};
@@ -15,6 +15,7 @@ const SPARE: usize = 4;
 pub(super) struct Admission {
     blocking: Mutex<Pool>,
     hashing: Mutex<Pool>,
+    handshaking: Mutex<Pool>,
 }
 
 struct Pool {
@@ -59,14 +60,16 @@ impl Admission {
         Self {
             blocking: Pool::new(costly - hashing),
             hashing: Pool::new(hashing),
+            // They hold a worker for a millisecond at most, and wait for nothing.
+            handshaking: Pool::new(cores.clamp(1, workers.div_ceil(2))),
         }
     }
 
     fn pool(&self, cost: Cost) -> &Mutex<Pool> {
-        if cost == Cost::Hashing {
-            &self.hashing
-        } else {
-            &self.blocking
+        match cost {
+            Cost::Hashing => &self.hashing,
+            Cost::Handshaking => &self.handshaking,
+            Cost::Quick | Cost::Blocking => &self.blocking,
         }
     }
 
@@ -90,7 +93,7 @@ impl Admission {
 
     /// Wakes the next in each line: one that was woken has no use for its turn any more.
     pub(super) fn pass_on(core: &Core) {
-        for cost in [Cost::Blocking, Cost::Hashing] {
+        for cost in [Cost::Blocking, Cost::Hashing, Cost::Handshaking] {
             Self::call_next(core, cost);
         }
     }

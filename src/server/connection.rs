@@ -7,6 +7,7 @@ use super::peers::Seat;
 use super::replies::Replies;
 use super::shutdown::Guard;
 use super::source::Transfer;
+use super::stream::Stream;
 use super::wait::Wait;
 use crate::budget::{Budget, Charge};
 use crate::config::Limits;
@@ -17,7 +18,6 @@ use crate::session::Session;
 use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
 use parking_lot::{Mutex, MutexGuard};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -179,7 +179,7 @@ pub(super) enum Input {
 /// What a connection has become.
 pub(super) struct Inside {
     /// `None` once it is closed.
-    pub(super) stream: Option<TcpStream>,
+    pub(super) stream: Option<Stream>,
     pub(super) conversation: Box<dyn Serving>,
     pub(super) session: Session,
     pub(super) input: Input,
@@ -248,7 +248,7 @@ pub(super) struct Inside {
 impl Inside {
     /// A connection at its start: `conversation` has said what it says first.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         session: Session,
         mut conversation: Box<dyn Serving>,
         limits: &Limits,

@@ -12,6 +12,7 @@ use crate::config::Listen;
 use crate::handler::House;
 use crate::rate::RateLimit;
 use crate::ticket::{Redeemed, Redeemer};
+use crate::tls::Shown;
 use crate::wire::Refusal;
 use std::io;
 use std::net::SocketAddr;
@@ -31,6 +32,8 @@ const SHARE: usize = 32;
 pub(super) struct Core {
     pub(super) house: House,
     pub(super) listeners: Vec<Listen>,
+    /// Who the server is where it speaks TLS.
+    pub(super) shown: Option<Shown>,
     pub(super) queue: Queue,
     pub(super) poller: Poller,
     pub(super) timers: Timers,
@@ -52,12 +55,17 @@ impl Core {
     /// # Errors
     ///
     /// The system's, if it has no poller to give.
-    pub(super) fn new(house: House, listeners: Vec<Listen>) -> io::Result<Self> {
+    pub(super) fn new(
+        house: House,
+        listeners: Vec<Listen>,
+        shown: Option<Shown>,
+    ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let (queue, workers) = (house.limits.queue, house.limits.workers);
         Ok(Self {
             house,
             listeners,
+            shown,
             queue: Queue::new(queue),
             poller: Poller::new()?,
             timers: Timers::default(),

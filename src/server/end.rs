@@ -3,11 +3,11 @@
 
 use super::connection::{Input, Inside, PERMIT};
 use super::shutdown::Phase;
+use super::stream::Stream;
 use super::turn::{Turn, Verdict};
 use super::wait::{Duty, Expired};
 use crate::wire::{Code, Refusal};
 use std::io;
-use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,9 @@ impl Turn<'_> {
 
     fn shut_down_writing(&self, inside: &mut Inside) {
         if !std::mem::replace(&mut inside.is_muted, true)
-            && let Some(stream) = &inside.stream
+            && let Some(stream) = &mut inside.stream
         {
-            // Fails only if the connection is broken, which reading will tell.
-            let _ = stream.shutdown(Shutdown::Write);
+            stream.shut_down_writing();
         }
     }
 
@@ -94,7 +93,8 @@ impl Turn<'_> {
             inside.farewell = Some(Instant::now() + FAREWELL);
             self.say_goodbye(inside)?;
         }
-        if inside.outbox.is_empty() {
+        let is_handshaking = inside.stream.as_ref().is_some_and(Stream::is_handshaking);
+        if inside.outbox.is_empty() && !is_handshaking {
             // Input is served on until the peer ends it: a client that never reads may not know.
             self.shut_down_writing(inside);
         }
@@ -165,6 +165,12 @@ impl Turn<'_> {
         let refusal = match expired {
             Expired::Farewell | Expired::Duty(Duty::Read) => return Ok(self.close(inside)),
             Expired::Proxy => return Ok(self.turn_away(inside)),
+            Expired::Handshake => {
+                let reason = format!("no TLS handshake in {:?}", limits.handshake_timeout);
+                let refusal = Refusal::new(Code::BadFrame, reason);
+                self.core.log_refusal(inside.session.peer, &refusal);
+                return Ok(self.close(inside));
+            }
             Expired::Duty(Duty::FinishFrame) => {
                 let reason = format!(
                     "a frame that began was not whole in {:?}",
@@ -194,9 +200,17 @@ impl Turn<'_> {
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
+        let has_said_all = inside.transfer.is_none() && !inside.is_muted;
         self.drop_transfer(inside);
         tracing::debug!(peer = %inside.session.peer, "closed");
         inside.guards = None;
+        if let Some(stream) = &mut inside.stream
+            && inside.outbox.is_empty()
+            && has_said_all
+        {
+            // With TLS it is said that this is the end, as far as that goes without waiting.
+            stream.shut_down_writing();
+        }
         inside.stream = None;
         inside.input = Input::Ended;
         inside.pending = Vec::new();

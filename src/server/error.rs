@@ -11,6 +11,10 @@ pub enum ServeError {
     Taken(Listen),
     /// The address can't be listened on.
     Bind(Listen, io::Error),
+    /// A listener that speaks TLS, and no certificate to show.
+    NoIdentity(Listen),
+    /// A listener that other machines reach requires a login, and there is no account.
+    NoAccount(Listen),
     /// A store could not be opened: which one, and why.
     Store(&'static str, StoreError),
     /// The system gave no poller or no thread.
@@ -22,6 +26,11 @@ impl fmt::Display for ServeError {
         match self {
             Self::Taken(listen) => write!(f, "{listen} is taken: another program listens there"),
             Self::Bind(listen, error) => write!(f, "can't listen on {listen}: {error}"),
+            Self::NoIdentity(listen) => write!(f, "{listen} needs a certificate and its key"),
+            Self::NoAccount(listen) => write!(
+                f,
+                "{listen} can be reached from other machines, and there is no account to log in with"
+            ),
             Self::Store(which, error) => write!(f, "can't open {which}: {error}"),
             Self::System(error) => write!(f, "the system refused: {error}"),
         }
@@ -31,7 +40,7 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Taken(_) => None,
+            Self::Taken(_) | Self::NoIdentity(_) | Self::NoAccount(_) => None,
             Self::Bind(_, error) | Self::System(error) => Some(error),
             Self::Store(_, error) => Some(error),
         }

@@ -8,8 +8,9 @@ use crate::budget::Budget;
 use crate::config::{Config, Limits, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Show, rooms, watch, watch_files};
-use crate::store::{Database, FileLimits, Files, Folder, Messages, UsersFile};
+use crate::store::{Database, FileLimits, Files, Folder, Messages, Users, UsersFile};
 use crate::time::{Clock, Random};
+use crate::tls::Shown;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
@@ -25,8 +26,9 @@ impl Server {
     pub fn start(config: Config, show: Box<dyn Show>) -> Result<Self, ServeError> {
         // Ports first: a second server on the same one should not touch the first one's files.
         let listeners = bind_all(&config)?;
+        let shown = config.identity.clone().map(Shown::new);
         let house = furnish(config, show)?;
-        Self::run(house, listeners)
+        Self::run(house, listeners, shown)
     }
 
     /// Starts a server with stores of the caller's own.
@@ -36,7 +38,8 @@ impl Server {
     /// [`ServeError`]; nothing is then left running.
     pub fn with_house(config: &Config, house: House) -> Result<Self, ServeError> {
         let listeners = bind_all(config)?;
-        Self::run(house, listeners)
+        let shown = config.identity.clone().map(Shown::new);
+        Self::run(house, listeners, shown)
     }
 }
 
@@ -50,6 +53,9 @@ pub(super) enum Listener {
 
 fn bind_all(config: &Config) -> Result<Vec<(Listen, Listener)>, ServeError> {
     let bind = |listen: &Listen| {
+        if listen.tls && config.identity.is_none() {
+            return Err(ServeError::NoIdentity(listen.clone()));
+        }
         let (listener, address) = bind(listen).map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => ServeError::Taken(listen.clone()),
             _ => ServeError::Bind(listen.clone(), error),
@@ -80,6 +86,14 @@ pub(super) fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, Serv
     let (home, clock, random) = (config.home, Clock::system(), Random::system());
     let users = UsersFile::open(home.join("users.txt"), clock.clone())
         .map_err(|error| ServeError::Store("users.txt", error))?;
+    let needs_account =
+        |listen: &&Listen| !listen.address.ip().is_loopback() && listen.scheme.knows_logins();
+    if let Some(listen) = config.listen.iter().find(needs_account)
+        && !config.insecure
+        && users.is_empty()
+    {
+        return Err(ServeError::NoAccount(listen.clone()));
+    }
     let messages = Database::open(&home, clock.clone(), &random)
         .map_err(|error| ServeError::Store("the messages", error))?;
     let messages = Arc::new(messages);

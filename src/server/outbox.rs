@@ -1,9 +1,8 @@
 //! What waits to be sent to one connection: one run of bytes, flushed without blocking.
 
-use super::socket;
+use super::stream::Stream;
 use crate::budget::Charge;
 use std::io;
-use std::net::TcpStream;
 
 /// Capacity that an empty outbox keeps, in bytes; more is given back.
 const KEEP: usize = 4 << 10;
@@ -50,13 +49,13 @@ impl Outbox {
     /// # Errors
     ///
     /// `WouldBlock` if something is left, or what is wrong with the connection.
-    pub(super) fn flush(&mut self, stream: &TcpStream, more: bool) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, stream: &mut Stream, more: bool) -> io::Result<bool> {
         let before = self.sent;
         let result = loop {
             if self.sent == self.bytes.len() {
                 break Ok(());
             }
-            match socket::send(stream, &self.bytes[self.sent..], more) {
+            match stream.send(&self.bytes[self.sent..], more) {
                 Ok(sent) => self.sent += sent,
                 Err(error) => break Err(error),
             }

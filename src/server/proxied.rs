@@ -18,6 +18,8 @@ impl Turn<'_> {
         let Some(stream) = inside.stream.as_ref().filter(|_| inside.readable) else {
             return Ok(Some(Verdict::Parked));
         };
+        // Before any TLS: it is the proxy that speaks.
+        let stream = stream.socket();
         let scratch = &mut scratch[..MAX_PROXY_HEADER];
         let there = match socket::peek(stream, scratch) {
             Ok(there) => there,

@@ -102,7 +102,7 @@ impl Inside {
     fn become_reader(&mut self) {
         self.reads = true;
         if let Some(stream) = &self.stream {
-            let size = SockRef::from(stream).set_send_buffer_size(SEND_BUFFER);
+            let size = SockRef::from(stream.socket()).set_send_buffer_size(SEND_BUFFER);
             if let Err(error) = size {
                 tracing::debug!(peer = %self.session.peer, %error, "a send buffer stays as it is");
             }

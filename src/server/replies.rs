@@ -48,6 +48,12 @@ impl Replies {
         }
     }
 
+    /// Forgets all that is owed; answers that come for it find no slot.
+    pub(super) fn clear(&mut self) {
+        self.first += self.owed.len() as u64;
+        self.owed.clear();
+    }
+
     /// Whether the answer to the request of this slot will be said: it has an id.
     pub(super) fn is_heard(&self, slot: u64) -> bool {
         self.at(slot)

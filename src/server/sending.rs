@@ -17,6 +17,13 @@ impl Turn<'_> {
     /// Moves finished answers to the outbox, and what the socket takes out of it, until there are
     /// none or the socket takes no more: only then does the poller tell when there is room.
     pub(super) fn send(&mut self, inside: &mut Inside) -> io::Result<()> {
+        if let Some(stream) = &mut inside.stream {
+            match stream.flush() {
+                // Reading finds the end, as below.
+                Err(error) if has_gone(&error) => inside.readable = true,
+                result => result?,
+            }
+        }
         loop {
             if inside.transfer.is_none() {
                 self.collect(inside);
@@ -48,7 +55,7 @@ impl Turn<'_> {
     /// Moves to the socket what is in the outbox, then what is in the source behind it. `false`
     /// if some of it must wait.
     fn transmit(&mut self, inside: &mut Inside) -> io::Result<bool> {
-        let Some(stream) = &inside.stream else {
+        let Some(stream) = &mut inside.stream else {
             return Ok(false);
         };
         inside.was_told = true;

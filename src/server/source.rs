@@ -5,12 +5,12 @@
 use super::connection::Inside;
 use super::outbox::Outbox;
 use super::socket;
+use super::stream::Stream;
 use super::turn::Turn;
 use crate::handler::{Cost, Source};
 use crate::wire::{Id, Refusal, Reply};
 use std::error::Error;
 use std::io;
-use std::net::TcpStream;
 
 /// Bytes of a source that are sent in one turn before others get theirs.
 pub(super) const TURN_SOURCE: u64 = 1 << 20;
@@ -38,12 +38,13 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    fn new(source: Box<dyn Source>) -> Self {
+    /// `is_encrypted` says that the kernel would send what nobody has encrypted.
+    fn new(source: Box<dyn Source>, is_encrypted: bool) -> Self {
         Self {
             at: 0,
             left: source.bytes(),
             piece: 0,
-            by_kernel: source.file().is_some(),
+            by_kernel: source.file().is_some() && !is_encrypted,
             source,
         }
     }
@@ -80,10 +81,10 @@ impl Transfer {
     }
 
     /// Sends some of the piece, at most `most` bytes, to `stream`, or moves them to `outbox`.
-    fn send(&mut self, most: u64, stream: &TcpStream, outbox: &mut Outbox) -> io::Result<u64> {
+    fn send(&mut self, most: u64, stream: &Stream, outbox: &mut Outbox) -> io::Result<u64> {
         if let Some((file, begin)) = self.source.file().filter(|_| self.by_kernel) {
             let most = most.min(self.piece);
-            match socket::send_file(stream, file, begin + self.at, most) {
+            match socket::send_file(stream.socket(), file, begin + self.at, most) {
                 Ok(0) => return Err(broken(SHRUNK)),
                 Ok(sent) => {
                     self.advance(sent);
@@ -135,7 +136,8 @@ impl Turn<'_> {
         if !inside.conversation.answer_header(id, reply, bytes, out) || bytes == 0 {
             return Ok(());
         }
-        let mut transfer = Transfer::new(source);
+        let is_encrypted = inside.stream.as_ref().is_some_and(Stream::is_encrypted);
+        let mut transfer = Transfer::new(source, is_encrypted);
         if bytes > SMALL {
             inside.transfer = Some(transfer);
             return Ok(());
@@ -177,7 +179,7 @@ impl Turn<'_> {
                 return Ok(false);
             };
             if transfer.at == 0 && transfer.by_kernel {
-                stream.set_nonblocking(true)?;
+                stream.socket().set_nonblocking(true)?;
             }
             match transfer.send(self.source_left, stream, &mut inside.outbox) {
                 Ok(sent) => {
@@ -196,7 +198,7 @@ impl Turn<'_> {
     fn end_transfer(&mut self, inside: &mut Inside) -> io::Result<()> {
         self.drop_transfer(inside);
         match &inside.stream {
-            Some(stream) => stream.set_nonblocking(false),
+            Some(stream) => stream.socket().set_nonblocking(false),
             None => Ok(()),
         }
     }
@@ -217,7 +219,7 @@ mod tests {
     use crate::budget::Budget;
     use std::fs::File;
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::os::fd::{AsFd, BorrowedFd};
     use std::os::unix::fs::FileExt;
 
@@ -258,7 +260,7 @@ mod tests {
             bytes: content.len() as u64 - begin,
             by_kernel,
         };
-        let mut transfer = Transfer::new(Box::new(part));
+        let mut transfer = Transfer::new(Box::new(part), false);
         transfer.piece = transfer.left;
         (transfer, file)
     }
@@ -269,6 +271,7 @@ mod tests {
         for by_kernel in [true, false] {
             let (stream, mut peer) = sockets();
             stream.set_nonblocking(true).unwrap();
+            let mut stream = Stream::plain(stream);
             let (mut transfer, _file) = transfer(&content, 5, by_kernel);
             let mut outbox = Outbox::new(Budget::new(1 << 20).charge());
             let (mut received, mut waits) = (Vec::new(), 0);
@@ -276,7 +279,7 @@ mod tests {
                 let sent = if outbox.is_empty() {
                     transfer.send(TURN_SOURCE, &stream, &mut outbox).map(drop)
                 } else {
-                    outbox.flush(&stream, false).map(drop)
+                    outbox.flush(&mut stream, false).map(drop)
                 };
                 if let Err(error) = sent {
                     assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
@@ -301,6 +304,7 @@ mod tests {
         for by_kernel in [true, false] {
             let (stream, _peer) = sockets();
             stream.set_nonblocking(true).unwrap();
+            let stream = Stream::plain(stream);
             let (mut transfer, file) = transfer(&[1; 100], 0, by_kernel);
             file.set_len(60).unwrap();
             let mut outbox = Outbox::new(Budget::new(1 << 20).charge());

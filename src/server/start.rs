@@ -12,6 +12,7 @@ use super::shutdown::Phase;
 use super::worker::Worker;
 use crate::config::Listen;
 use crate::handler::House;
+use crate::tls::{Identity, Shown};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
@@ -45,9 +46,12 @@ struct Acceptors {
     gone: Receiver<()>,
 }
 
-/// Asks a server to end, from any thread.
+/// Asks a server to end or to show another certificate, from any thread.
 #[derive(Clone)]
-pub struct Handle(Sender<()>);
+pub struct Handle {
+    drain: Sender<()>,
+    shown: Option<Shown>,
+}
 
 /// What a server did in its life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,7 +78,14 @@ impl Handle {
     /// Begins a graceful stop. Returns at once; more than once does no harm.
     pub fn drain(&self) {
         // Full means that it was asked for already.
-        let _ = self.0.try_send(());
+        let _ = self.drain.try_send(());
+    }
+
+    /// Shows `identity` to whoever connects from now on. Connections that there are go on.
+    pub fn show(&self, identity: Identity) {
+        if let Some(shown) = &self.shown {
+            shown.replace(identity);
+        }
     }
 }
 
@@ -83,9 +94,10 @@ impl Server {
     pub(super) fn run(
         house: House,
         listeners: Vec<(Listen, Listener)>,
+        shown: Option<Shown>,
     ) -> Result<Self, ServeError> {
         let (addresses, listeners): (Vec<_>, Vec<_>) = listeners.into_iter().unzip();
-        let core = Arc::new(Core::new(house, addresses.clone())?);
+        let core = Arc::new(Core::new(house, addresses.clone(), shown)?);
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
         let workers = start_workers(&core);
         let delivery = Delivery::start(&core)?;
@@ -110,7 +122,10 @@ impl Server {
     /// What asks it to end.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(self.drain.0.clone())
+        Handle {
+            drain: self.drain.0.clone(),
+            shown: self.core.shown.clone(),
+        }
     }
 
     /// Serves until [`Handle::drain`] is called, then ends in an orderly way: accepts what was

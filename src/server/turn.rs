@@ -7,8 +7,8 @@ use super::connection::{
 };
 use super::core::Core;
 use super::shutdown::Phase;
-use super::socket;
 use super::source::TURN_SOURCE;
+use super::stream::Received;
 use super::worker::Worker;
 use crate::dispatch;
 use crate::handler::{Cost, Overlap};
@@ -226,10 +226,7 @@ impl<'a> Turn<'a> {
         scratch: &mut [u8],
         filled: &mut usize,
     ) -> io::Result<bool> {
-        let Some(stream) = inside.stream.as_ref().filter(|_| inside.readable) else {
-            return Ok(false);
-        };
-        if inside.input == Input::Ended {
+        if !inside.readable || inside.input == Input::Ended || !self.may_open(inside)? {
             return Ok(false);
         }
         if *filled > LEAN_HEADER && self.core.house.budget.is_spent() {
@@ -237,26 +234,32 @@ impl<'a> Turn<'a> {
             inside.waits_for_memory = true;
             return Ok(false);
         }
+        let Some(stream) = &mut inside.stream else {
+            return Ok(false);
+        };
         let end = (*filled + TURN_BYTES).min(scratch.len());
         let room = &mut scratch[*filled..end];
-        let asked = room.len();
         debug_assert!(
-            asked > 0,
+            !room.is_empty(),
             "what is not whole is shorter than the scratch buffer"
         );
-        match socket::receive(stream, room) {
-            Ok(0) => {
+        match stream.receive(room, &mut self.worker.records) {
+            Ok(Received::End { is_cut_off }) => {
                 inside.readable = false;
                 inside.input = Input::Ended;
-                inside.conversation.end();
+                match is_cut_off {
+                    true => inside.conversation.cut_off(),
+                    false => inside.conversation.end(),
+                }
             }
-            Ok(received) => {
+            Ok(Received::Bytes { count, taken, more }) => {
                 // A short read has emptied the socket, and what comes later is told by the poller,
                 // as is the end unless it was told already.
-                inside.readable = received == asked || inside.ending;
-                *filled += received;
-                self.bytes_left = self.bytes_left.saturating_sub(received);
+                inside.readable = more || inside.ending;
+                *filled += count;
+                self.bytes_left = self.bytes_left.saturating_sub(taken);
             }
+            Ok(Received::Broken(broken)) => self.break_tls(inside, &broken),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 inside.readable = false;
                 return Ok(false);
@@ -337,7 +340,8 @@ impl<'a> Turn<'a> {
             poller.add(stream, key)?;
             inside.is_registered = true;
         }
-        let has_output = !inside.outbox.is_empty() || inside.transfer.is_some();
+        let has_output =
+            !inside.outbox.is_empty() || inside.transfer.is_some() || stream.has_unsent();
         if !inside.watches_output && has_output {
             poller.watch_output(stream, key)?;
             inside.watches_output = true;

@@ -2,6 +2,7 @@
 //! and doesn't go on. Waiting for the server itself has none.
 
 use super::connection::{Input, Inside};
+use super::stream::Stream;
 use crate::config::Limits;
 use std::time::{Duration, Instant};
 
@@ -38,12 +39,17 @@ pub(super) enum Expired {
     Proxy,
     /// Its end has lasted long enough.
     Farewell,
+    /// No TLS handshake where one begins everything.
+    Handshake,
 }
 
 impl Inside {
     /// What the peer should do now, if anything.
     fn duty(&self) -> Option<Duty> {
-        if !self.outbox.is_empty() || (self.transfer.is_some() && !self.waits_for_permit) {
+        if !self.outbox.is_empty()
+            || self.stream.as_ref().is_some_and(Stream::has_unsent)
+            || (self.transfer.is_some() && !self.waits_for_permit)
+        {
             return Some(Duty::Read);
         }
         // While requests wait for the server itself nothing is expected of the peer.
@@ -70,13 +76,23 @@ impl Inside {
     ///
     /// What has expired by `now`.
     pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
-        let duty = self.duty();
+        // Before it is over nothing can be said or asked for, so there is nothing else to be late with.
+        let owes_handshake = self.stream.as_ref().is_some_and(Stream::is_handshaking)
+            && !self.waits_for_permit
+            && self.input == Input::Open;
+        let duty = self.duty().filter(|_| !owes_handshake);
         // A login that waits for a permit is late by our fault, not the peer's.
         let owes_login =
             self.session.owes_login() && self.input == Input::Open && !self.waits_for_permit;
         let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
         let waits_for_memory = self.waits_for_memory || self.reads_later;
-        if duty.is_none() && is_at_rest && !owes_login && !waits_for_memory && !self.awaits_proxy {
+        if duty.is_none()
+            && is_at_rest
+            && !owes_login
+            && !waits_for_memory
+            && !owes_handshake
+            && !self.awaits_proxy
+        {
             self.wait = None;
             return Ok(None);
         }
@@ -94,7 +110,10 @@ impl Inside {
             let patience = patience(wait.duty, limits);
             deadlines[0] = Some((wait.since + patience, Expired::Duty(wait.duty)));
         }
-        if owes_login {
+        if owes_handshake {
+            let deadline = self.opened + limits.handshake_timeout;
+            deadlines[1] = Some((deadline, Expired::Handshake));
+        } else if owes_login {
             deadlines[1] = Some((self.opened + limits.login_timeout, Expired::Login));
         }
         if self.awaits_proxy {

@@ -9,6 +9,7 @@ use super::poller::{BATCH, Event, EventBuffer};
 use super::queue::{Accepted, Job};
 use super::serving;
 use super::shutdown::Phase;
+use super::stream::Stream;
 use super::turn::{self, TURN_BYTES, Verdict};
 use crate::session::Session;
 use crate::ticket::Redeemer;
@@ -25,6 +26,8 @@ pub(super) struct Worker {
     pub(super) redeemer: Arc<dyn Redeemer>,
     /// Where every turn's input is read to.
     pub(super) scratch: Vec<u8>,
+    /// Where records are read to before they are opened; empty until there are any.
+    pub(super) records: Vec<u8>,
     /// Connections that this worker owns and will serve.
     line: VecDeque<Arc<Connection>>,
     leads: bool,
@@ -43,6 +46,7 @@ impl Worker {
             redeemer: Arc::clone(&core) as Arc<dyn Redeemer>,
             core,
             scratch,
+            records: Vec::new(),
             line: VecDeque::new(),
             leads: false,
             events: EventBuffer::with_capacity(BATCH),
@@ -185,6 +189,16 @@ impl Worker {
         let core = &self.core;
         let (limits, listen) = (&core.house.limits, &core.listeners[listener]);
         let mut session = Session::new(peer, listen.login);
+        session.is_encrypted = listen.tls;
+        let stream = match (&core.shown, listen.tls) {
+            (_, false) => Stream::plain(stream),
+            (Some(shown), true) => match shown.accept() {
+                Ok(channel) => Stream::encrypted(stream, channel, core.house.budget.charge()),
+                Err(error) => return tracing::error!(%error, "TLS can't begin"),
+            },
+            // Starting sees to it that there is one.
+            (None, true) => return,
+        };
         if let Some(room) = &listen.room {
             session.room = room.clone();
         }

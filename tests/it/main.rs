@@ -4,7 +4,8 @@
 //! those of peers that mean no good, `bounds` what all of them share, `regression` bugs that were found once, `files` is what becomes
 //! of files, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
 //! rooms while connections break, `outside` the clients that are
-//! not ours, `proxied` those who come through a proxy, `talk` our clients of servers that are not, `classic` the course's conversations.
+//! not ours, `proxied` those who come through a proxy, `talk` our clients of servers that are not, `classic` the
+//! course's conversations, `tls` both inside TLS.
 //! `layers` and `tables` hold the source and the documents to what they claim; `support` is what the
 //! others stand on.
 //!
@@ -40,5 +41,6 @@ mod search;
 mod support;
 mod tables;
 mod talk;
+mod tls;
 mod tour;
 mod trial;

@@ -21,6 +21,17 @@ impl From<ServeError> for Failure {
                 Some("stop it, or name another port with --listen".to_owned()),
             ),
             ServeError::Bind(listen, error) => cant_bind(listen, error),
+            ServeError::NoAccount(_) => (
+                Exit::Configuration,
+                Some("make one with gatepost user add NAME, or add --insecure".to_owned()),
+            ),
+            ServeError::NoIdentity(_) => (
+                Exit::Configuration,
+                Some(
+                    "make them with gatepost cert, and name them with --tls-cert and --tls-key"
+                        .to_owned(),
+                ),
+            ),
             ServeError::Store(..) | ServeError::System(_) => (Exit::InputOutput, None),
         };
         match advice {

@@ -6,6 +6,7 @@
 mod descriptors;
 mod failure;
 mod home;
+mod identity;
 mod lines;
 mod signals;
 
@@ -15,8 +16,8 @@ use super::settings::{self, Flags, Resolved, Settings};
 use super::{log, write_out};
 use crate::server::{Server, Summary};
 use crate::time::Clock;
-use crossbeam_channel::Receiver;
 use home::Home;
+use signals::Asked;
 use std::io;
 use std::time::Duration;
 
@@ -34,21 +35,24 @@ pub(super) fn run(flags: &Flags) -> Result<Exit, Failure> {
         return write_out(&settings::show(&resolved))
             .map_err(|error| Failure::new(Exit::InputOutput, format!("standard output: {error}")));
     }
-    let settings = resolved.settings;
+    resolved.refuse_missing_identity()?;
+    let mut settings = resolved.settings;
     let _log = log::start(settings.log, settings.log_level).map_err(cant_start)?;
     for name in settings::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!("{name} is no setting, and means nothing here");
     }
     let home = Home::open(&settings.config.home)?;
+    let files = identity::load(&mut settings)?;
     descriptors::prepare(&settings.config);
-    let stop = signals::install().map_err(cant_start)?;
-    serve(settings, &home, stop)
+    let asked = signals::install().map_err(cant_start)?;
+    serve(settings, &home, files, asked)
 }
 
 fn serve(
     mut settings: Settings,
     home: &Home,
-    stop: Receiver<&'static str>,
+    files: Option<identity::Files>,
+    asked: Asked,
 ) -> Result<Exit, Failure> {
     home.path().clone_into(&mut settings.config.home);
     let rate = settings.print.then_some(settings.config.limits.print_rate);
@@ -56,6 +60,12 @@ fn serve(
     let drain_timeout = settings.config.limits.drain_timeout;
 
     let server = Server::start(settings.config, Box::new(printer.clone()))?;
+    let Asked { stop, hangups } = asked;
+    let handle = server.handle();
+    let thread = std::thread::Builder::new().name("hangup".to_owned());
+    thread
+        .spawn(move || identity::follow(files.as_ref(), &hangups, &handle))
+        .map_err(cant_start)?;
     let handle = server.handle();
     let thread = std::thread::Builder::new().name("stop".to_owned());
     thread

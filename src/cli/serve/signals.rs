@@ -1,5 +1,6 @@
 //! SIGINT and SIGTERM: the first asks for a graceful stop, the second ends the process at once,
-//! even while the stop is stuck. SIGHUP ends nothing. What a stop is, is left to the server.
+//! even while the stop is stuck. SIGHUP ends nothing. What a stop is, is left to the server, and what
+//! is read again to `identity`.
 
 use crate::cli::exit::Exit;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -9,14 +10,21 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Installs the handlers; the name of the first signal that asks for a stop comes through the
-/// channel. Once a process.
+/// What signals ask for.
+pub(super) struct Asked {
+    /// A stop: the name of the first signal that asked for it.
+    pub(super) stop: Receiver<&'static str>,
+    /// To read again what may have changed. One is enough for all that come before it is heard.
+    pub(super) hangups: Receiver<()>,
+}
+
+/// Installs the handlers. Once a process.
 ///
 /// # Errors
 ///
 /// When the system refuses a handler or a thread.
-pub(super) fn install() -> io::Result<Receiver<&'static str>> {
-    let (first, asked) = bounded(1);
+pub(super) fn install() -> io::Result<Asked> {
+    let ((first, asked), (hangup, hangups)) = (bounded(1), bounded(1));
     let stop = Arc::new(Stop {
         asked: AtomicBool::new(false),
         first,
@@ -30,14 +38,15 @@ pub(super) fn install() -> io::Result<Receiver<&'static str>> {
         for signal in signals.forever() {
             match signal {
                 SIGTERM => stop.ask("SIGTERM"),
-                _ => tracing::info!(
-                    "SIGHUP: users.txt is re-read by itself when it changes; other settings \
-                     need a restart"
-                ),
+                // Not done here: files may be slow, and a signal that ends must be heard.
+                _ => drop(hangup.try_send(())),
             }
         }
     })?;
-    Ok(asked)
+    Ok(Asked {
+        stop: asked,
+        hangups,
+    })
 }
 
 struct Stop {

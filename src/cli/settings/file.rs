@@ -105,7 +105,7 @@ impl Reader<'_> {
         match (row.form, value) {
             (Form::Switch, DeValue::Boolean(word)) => Ok(word.to_string().into()),
             (Form::Switch, _) => Err("is neither true nor false".to_owned()),
-            (_, DeValue::String(path)) if row.key == "home" => {
+            (_, DeValue::String(path)) if row.is_path() && !path.is_empty() => {
                 let folder = self.path.parent().unwrap_or(Path::new("."));
                 Ok(folder.join(&**path).into_os_string())
             }

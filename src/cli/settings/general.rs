@@ -16,7 +16,8 @@ pub(super) const GENERAL: &[Row] = &[
         value: "URL",
         about: "Where to listen and what is spoken there: framed://HOST:PORT, with ?login=required, \
                 optional (the default on loopback; required elsewhere) or off, or a conversation \
-                of the course, as in hello://127.0.0.1:8002; may be given again.",
+                of the course, as in hello://127.0.0.1:8002; with TLS framed+tls://HOST:PORT; \
+                may be given again.",
         meaning: Meaning::General {
             set: set_listen,
             get: |settings| {
@@ -56,11 +57,35 @@ pub(super) const GENERAL: &[Row] = &[
         },
     },
     Row {
+        key: "tls_cert",
+        table: None,
+        form: Form::One,
+        value: "FILE",
+        about: "The certificate of listeners with +tls, in PEM, the chain behind it; gatepost cert \
+                makes one. It and its key are read again on SIGHUP.",
+        meaning: Meaning::General {
+            set: |settings, values| path(&mut settings.tls_cert, values),
+            get: |settings| shown(settings.tls_cert.as_ref()),
+        },
+    },
+    Row {
+        key: "tls_key",
+        table: None,
+        form: Form::One,
+        value: "FILE",
+        about: "The key of that certificate, in PEM.",
+        meaning: Meaning::General {
+            set: |settings, values| path(&mut settings.tls_key, values),
+            get: |settings| shown(settings.tls_key.as_ref()),
+        },
+    },
+    Row {
         key: "insecure",
         table: None,
         form: Form::Switch,
         value: "BOOL",
-        about: "Listen beyond loopback although nothing is encrypted, passwords included.",
+        about: "Listen beyond loopback although nothing is encrypted, passwords included, or nobody has an \
+                account.",
         meaning: Meaning::General {
             set: |settings, values| switch(&mut settings.config.insecure, values),
             get: |settings| vec![settings.config.insecure.to_string()],
@@ -121,6 +146,24 @@ fn set_home(settings: &mut Settings, values: &[OsString]) -> Result<(), String> 
     settings.config.home =
         std::path::absolute(home).map_err(|error| format!("is no folder: {error}"))?;
     Ok(())
+}
+
+fn path(field: &mut Option<PathBuf>, values: &[OsString]) -> Result<(), String> {
+    let path = only(values)?;
+    *field = match path.is_empty() {
+        true => None,
+        false => {
+            let path = std::path::absolute(path);
+            Some(path.map_err(|error| format!("is no file: {error}"))?)
+        }
+    };
+    Ok(())
+}
+
+/// What is not set is an empty text, which says the same again.
+fn shown(path: Option<&PathBuf>) -> Vec<String> {
+    let path = path.map(|path| path.to_string_lossy().into_owned());
+    vec![path.unwrap_or_default()]
 }
 
 fn switch(field: &mut bool, values: &[OsString]) -> Result<(), String> {

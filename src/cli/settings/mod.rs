@@ -6,6 +6,7 @@
 //! `home` starts at the file's own folder. An environment variable that is empty counts as not
 //! set. What a setting means to the server is left to [`crate::config`].
 
+mod exposure;
 mod file;
 mod flags;
 mod general;
@@ -39,6 +40,10 @@ const CONFIG_VARIABLE: &str = "GATEPOST_CONFIG";
 pub struct Settings {
     /// What the server needs to know.
     pub config: Config,
+    /// The file with the certificate of listeners that speak TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// The file with its key.
+    pub tls_key: Option<PathBuf>,
     /// Whether messages and files are shown on standard output.
     pub print: bool,
     /// How the log is written.
@@ -65,10 +70,13 @@ impl Default for Settings {
             listen: vec![listen],
             salt: COURSE_SALT.to_owned(),
             insecure: false,
+            identity: None,
             limits: Limits::default(),
         };
         Self {
             config,
+            tls_cert: None,
+            tls_key: None,
             print: true,
             log: LogFormat::Auto,
             log_level: tracing::Level::INFO,
@@ -132,21 +140,6 @@ impl Resolved {
     #[must_use]
     pub fn source(&self, key: &str) -> &Source {
         self.sources.get(key).unwrap_or(&Source::Default)
-    }
-
-    fn refuse_exposure(&self) -> Result<(), SettingsError> {
-        let config = &self.settings.config;
-        let exposed = |listen: &&Listen| !listen.address.ip().is_loopback();
-        match config.listen.iter().find(exposed) {
-            Some(listen) if !config.insecure => Err(SettingsError::Value {
-                source: self.source("listen").clone(),
-                value: listen.to_string(),
-                reason: "can be reached from other machines, and nothing is encrypted: listen on \
-                         127.0.0.1, or add --insecure if you trust the network with passwords"
-                    .to_owned(),
-            }),
-            _ => Ok(()),
-        }
     }
 }
 

@@ -114,6 +114,11 @@ impl Row {
         }
     }
 
+    /// Whether its value is a path, which in a file starts at that file's own folder.
+    pub(super) fn is_path(&self) -> bool {
+        matches!(self.value, "DIR" | "FILE")
+    }
+
     /// Whether its values are texts in the file, not bare words.
     pub(super) fn is_text(&self) -> bool {
         self.form != Form::Switch && self.value != "NUMBER"

@@ -84,6 +84,8 @@ fn a_listener_is_shown_as_it_can_be_given_again() {
         "frames://[::1]:2?length=ascii",
         "sink://0.0.0.0:3?login=off",
         "login://0.0.0.0:3",
+        "framed+tls://0.0.0.0:8001",
+        "hello+tls://127.0.0.1:1?reply=a",
         "udp://127.0.0.1:0?room=@李四",
         "framed://127.0.0.1:8001?login=optional&proxy=10.0.0.0/8%2C192.0.2.1/32",
         "framed://[::1]:8001?proxy=2001:db8::/32",
@@ -120,7 +122,9 @@ fn a_wrong_url_says_what_is_wrong() {
     refused("hello://127.0.0.1:1?reply=%4", "two hexadecimal digits");
     refused("hello://127.0.0.1:1?reply=%+4", "two hexadecimal digits");
     refused("hello://127.0.0.1:1?reply=%ff", "not UTF-8");
-    refused("hello+tls://127.0.0.1:1", "no TLS");
+    refused("udp+tls://127.0.0.1:1", "no TLS for datagrams");
+    refused("hello+ssl://127.0.0.1:1", "no conversation");
+    refused("+tls://127.0.0.1:1", "no conversation");
     refused("http+tls://127.0.0.1:1", "no conversation");
 }
 

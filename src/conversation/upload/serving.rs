@@ -19,6 +19,8 @@ pub struct UploadServing {
     /// Where reads ended within the head.
     borders: Vec<usize>,
     has_ended: bool,
+    /// Whether anybody on the way may have ended it.
+    was_cut_off: bool,
     state: State,
 }
 
@@ -47,6 +49,7 @@ impl UploadServing {
             most: 0,
             borders: Vec::new(),
             has_ended: false,
+            was_cut_off: false,
             state: State::Head,
         }
     }
@@ -104,6 +107,17 @@ impl UploadServing {
     /// The cut, now that the stream has ended.
     fn decide(&self) -> Result<Cut, Refusal> {
         let cut = decide(&self.head, self.received).ok_or_else(|| self.explain())?;
+        // Beyond the longest prefix no further cut can appear, and beyond the longest file nothing can
+        // follow: only then would the end not have been what decides.
+        let is_complete = self.received >= LONGEST as u64 && self.received == self.most;
+        if self.was_cut_off && !is_complete {
+            let reason = format!(
+                "{:?} may be the beginning of a longer file: the stream was cut off before it said that \
+                 it ends; set aside",
+                self.name(cut),
+            );
+            return Err(Refusal::new(Code::BadFrame, reason));
+        }
         let came_apart = self.borders.contains(&cut.prefix);
         if !came_apart && may_be_broken_off(&self.head, cut, self.received) {
             // So few bytes can be told in full: nothing is lost with them.
@@ -225,6 +239,11 @@ impl Serving for UploadServing {
     }
 
     fn end(&mut self) {
+        self.has_ended = true;
+    }
+
+    fn cut_off(&mut self) {
+        self.was_cut_off = true;
         self.has_ended = true;
     }
 

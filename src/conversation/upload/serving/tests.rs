@@ -13,6 +13,14 @@ enum Outcome {
 
 /// Plays a stream that was read in `reads`.
 fn play<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    play_to(UploadServing::end, reads)
+}
+
+/// The same with an end of another kind.
+fn play_to<'a>(
+    end: impl FnOnce(&mut UploadServing),
+    reads: impl IntoIterator<Item = &'a [u8]>,
+) -> Outcome {
     let mut file = Played::default();
     let mut upload = UploadServing::new();
     let mut buffer: Vec<u8> = Vec::new();
@@ -25,7 +33,7 @@ fn play<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
         assert!(input.len() <= LONGEST, "what is kept is bounded");
         buffer = input.to_vec();
     }
-    upload.end();
+    end(&mut upload);
     let mut input = buffer.as_slice();
     file.feed(&mut upload, &mut input)
         .unwrap_or(Outcome::Nothing)
@@ -197,4 +205,34 @@ proptest! {
     fn any_bytes_are_survived(reads in prop::collection::vec(any::<Vec<u8>>(), 0..6)) {
         play(reads.iter().map(Vec::as_slice));
     }
+}
+
+#[test]
+fn a_stream_that_was_cut_off_is_taken_only_where_nothing_could_follow() {
+    let cut_off = |stream: &[u8]| play_to(UploadServing::cut_off, [stream]);
+    let Outcome::Refused(why) = cut_off(b"a-5hello") else {
+        panic!("a-5hello may be the name of a longer file");
+    };
+    assert!(why.contains("cut off"), "{why}");
+    let content = vec![b'x'; 2 * LONGEST];
+    let whole = [format!("a-{}", content.len()).as_bytes(), &content].concat();
+    assert_eq!(
+        cut_off(&whole),
+        Outcome::Published("a".to_owned(), content.clone())
+    );
+    // As 55 bytes it is whole, as 555 it has only begun.
+    let longer = [&b"a-55"[..], &[b'5'; 500]].concat();
+    assert!(matches!(cut_off(&longer[..4 + 54]), Outcome::Refused(_)));
+    let Outcome::Refused(_) = cut_off(&whole[..whole.len() - 1]) else {
+        panic!("a byte is missing");
+    };
+    let two = [&b"a-3001"[..], &[b'x'; 299]].concat();
+    assert!(
+        matches!(play([&two[..]]), Outcome::Published(..)),
+        "as a-300 it is whole"
+    );
+    assert!(
+        matches!(cut_off(&two), Outcome::Refused(_)),
+        "as a-3001 it is not"
+    );
 }
