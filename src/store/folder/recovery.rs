@@ -3,7 +3,9 @@
 //! to what is durable, and both folders are synced.
 
 use super::leftovers;
-use super::records::{PartialRecord, Record, State, forget, partials, settle, unsettled};
+use super::records::{
+    PartialRecord, Record, State, forget, forget_partial, partials, settle, unsettled,
+};
 use super::space::{Share, Space};
 use super::{INCOMING, Shared};
 use crate::store::StoreError;
@@ -11,6 +13,7 @@ use crate::store::digester::Digester;
 use crate::store::directory::{Access, Stamp};
 use std::collections::HashSet;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 impl Shared {
@@ -62,7 +65,7 @@ impl Shared {
         let opened = self.uploads.open_to_read(name)?;
         let is_it =
             |stamp: &Stamp| (stamp.inode, stamp.size) == (record.stamp.inode, record.stamp.size);
-        let found = opened.filter(|(_, stamp)| is_it(stamp) && !is_incoming);
+        let found = opened.filter(|(_, stamp)| is_it(stamp));
         let Some((file, _)) = found else {
             // It never got its name, or another size than it was to have; nobody was told.
             self.forget_now(record)?;
@@ -74,8 +77,19 @@ impl Shared {
         }
         file.sync_all()?;
         self.uploads.sync()?;
+        let old = record.incoming.clone();
+        if let Some(old) = old.as_ref().filter(|_| is_incoming) {
+            // It has both names: where a renaming is two links, or what became of it in the other
+            // folder was not synced. By the old one it would be cut to what can be resumed.
+            self.incoming.remove(old)?;
+        }
         let name = name.to_owned();
-        self.commit(move |db| Ok(settle(db, &name, State::Published)?))?;
+        self.commit(move |db| {
+            if let Some(old) = old {
+                forget_partial(db, &old)?;
+            }
+            Ok(settle(db, &name, State::Published)?)
+        })?;
         Ok(None)
     }
 
@@ -120,6 +134,13 @@ impl Shared {
     fn restore_partial(&self, record: PartialRecord) -> Result<Option<String>, StoreError> {
         let opened = self.incoming.open_file(&record.incoming);
         let file = match opened {
+            Ok(Some(file)) if file.metadata()?.nlink() > 1 => {
+                // It was published for good, and only the old name has come back with a loss of
+                // power. Cut by this one it would be cut by the other as well.
+                self.incoming.remove(&record.incoming)?;
+                self.forget_partial_later(record.incoming);
+                return Ok(None);
+            }
             Ok(Some(file)) if file.metadata()?.len() >= record.durable => file,
             Err(error) => {
                 // Perhaps only for now: what was told of it is not forgotten for that.

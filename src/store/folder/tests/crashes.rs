@@ -115,6 +115,41 @@ fn a_file_that_stands_where_one_was_to_be_published_is_left_alone() {
 }
 
 #[test]
+fn a_file_with_its_old_and_its_new_name_is_never_cut() {
+    // As where a renaming is two links, or outlives the loss of power in one folder only.
+    for state in [State::Publishing, State::Published] {
+        let home = Home::open();
+        let (file, content) = (proven("a", "u", b"0123456789"), b"0123456789");
+        assert_eq!(break_off(&home, &file, content, 4), 4);
+        let shared = &home.folder.shared;
+        let incoming = shared.incoming.entries().unwrap().remove(0).name;
+        let path = home.path(INCOMING).join(&incoming);
+        fs::write(&path, content).unwrap();
+        fs::hard_link(&path, home.path("a")).unwrap();
+        let mut record = Record {
+            name: file.name.clone(),
+            asked: file.name.clone(),
+            sha256: None,
+            blake3: None,
+            state,
+            reader: None,
+            time: SystemTime::now(),
+            stamp: Stamp::of(fs::File::open(&path).unwrap()).unwrap(),
+            incoming: Some(incoming),
+        };
+        if let Some(WantedDigest::Verify(digest)) = file.digest {
+            record.set_digest(digest);
+        }
+        let made = shared.commit(move |db| Ok(enter(db, &record)?));
+        made.unwrap();
+        let home = home.restart();
+        assert_eq!(home.folder.notes(), [""; 0]);
+        assert_eq!(home.published()["a"], content);
+        assert_eq!((offset(&home, &file), home.under_way()), (10, 0));
+    }
+}
+
+#[test]
 fn what_broke_off_is_cut_to_what_is_durable_and_goes_on() {
     let home = Home::open();
     let file = proven("a", "u", b"0123456789");
