@@ -4,13 +4,13 @@
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a file is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     inode: i64,
     mtime: i64,
@@ -24,6 +24,23 @@ impl Stamp {
         Self {
             inode: metadata.ino().cast_signed(),
             mtime: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+        }
+    }
+}
+
+/// Makes one file again of those that were one under several names, as while it is renamed.
+pub(super) fn link(home: &Path, stamps: &BTreeMap<Vec<u8>, Stamp>) {
+    let mut first: HashMap<Stamp, PathBuf> = HashMap::new();
+    for (path, stamp) in stamps {
+        let path = home.join(std::str::from_utf8(path).unwrap());
+        if !path.is_file() {
+            continue;
+        }
+        if let Some(first) = first.get(stamp) {
+            fs::remove_file(&path).unwrap();
+            fs::hard_link(first, path).unwrap();
+        } else {
+            first.insert(*stamp, path);
         }
     }
 }

@@ -59,6 +59,7 @@ fn check(trial: &Trial, senders: &[Sender]) -> Result<(), String> {
     };
     let home = tempfile::tempdir_in(scratch).unwrap();
     write_tree(&in_home(&trial.tree), home.path());
+    stamps::link(home.path(), &in_home(&trial.stamps));
     let is_restored = trial.loss.seed % RESTORED_EVERY == 1;
     if !is_restored {
         stamps::correct(home.path(), &in_home(&trial.stamps));
