@@ -91,12 +91,19 @@ impl Tracer {
             .into_iter()
             .filter(|(_, name)| *name == place.threads)
             .collect();
-        let inject = match error {
-            Error::Broken => format!("inject={}:error=EIO:when={position}", place.call),
-            Error::Full => format!("inject={}:error=ENOSPC:when={position}+", place.call),
+        let call = &place.call;
+        let mut injected = match error {
+            Error::Broken => vec![format!("inject={call}:error=EIO:when={position}")],
+            Error::Full => vec![format!("inject={call}:error=ENOSPC:when={position}+")],
         };
-        let trace = format!("trace={}", place.call);
-        Self::attach(threads, aside, &["-e", &trace, "-e", &inject])
+        if error == Error::Full && call == "fdatasync" {
+            // Or the file that is written to find out whether there is space could be synced.
+            injected.push("inject=fsync:error=ENOSPC".to_owned());
+        }
+        let trace = format!("trace={call}");
+        let mut what = vec!["-e", &trace];
+        what.extend(injected.iter().flat_map(|inject| ["-e", inject]));
+        Self::attach(threads, aside, &what)
     }
 
     #[track_caller]
