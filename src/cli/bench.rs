@@ -3,7 +3,7 @@
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::server::Server;
+use super::server::{Server, explain};
 use super::settings::units;
 use super::wording::counted;
 use crate::client::WINDOW;
@@ -59,8 +59,10 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     if args.mix.has(Kind::Login) && login.is_none() {
         return Err(Failure::usage("a mix with login needs --user"));
     }
+    let target = &args.server.target;
+    let server = target.belief.settle(&target.address, target.timeout);
     let plan = Plan {
-        server: args.server.target.address,
+        server: server.map_err(explain)?,
         connections: args.connections as usize,
         depth: args.depth as usize,
         threads: args.threads as usize,

@@ -165,6 +165,7 @@ fn exit_of(error: &client::Error) -> Exit {
         | Error::Nonsense(_)
         | Error::Closed { going_away: false }
         | Error::TimedOut(_)
+        | Error::Untrusted(_)
         | Error::Unreadable(_)
         | Error::Unwritable(_)
         | Error::Io(_) => Exit::InputOutput,

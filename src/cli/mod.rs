@@ -29,9 +29,11 @@ mod send;
 mod serve;
 mod server;
 pub mod settings;
+mod state;
 mod tail;
 mod talk;
 pub mod terminal;
+mod trust;
 pub mod user;
 mod wording;
 

@@ -3,6 +3,7 @@
 use super::exit::Failure;
 use super::input::{Ask, password};
 use super::settings::units;
+use super::trust::{self, Belief};
 use crate::client::{Address, Client, Error, Poster};
 use crate::config::{DEFAULT_PORT, Unit};
 use crate::time::Random;
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// Where the server is, and how to reach it.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Target {
-    /// The server: HOST:PORT or framed://HOST:PORT
+    /// The server: HOST:PORT, framed://HOST:PORT, or inside TLS framed+tls://HOST:PORT
     #[arg(
         long = "server",
         value_name = "SERVER",
@@ -24,6 +25,8 @@ pub(super) struct Target {
     /// Send a password over an unencrypted connection to another machine
     #[arg(long)]
     pub(super) insecure: bool,
+    #[command(flatten)]
+    pub(super) belief: Belief,
     /// How long the server may be silent while something is waited for
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = units::time)]
     pub(super) timeout: Duration,
@@ -47,13 +50,17 @@ impl Target {
     }
 
     fn dial(&self) -> Result<Client, Error> {
-        let client = Client::connect_to(&self.address, self.timeout)?;
+        let connect = |address: &Address| Client::connect_to(address, self.timeout);
+        let client = self.belief.connect(&self.address, connect)?;
         Ok(client.with_insecure(self.insecure))
     }
 }
 
 /// Why a server was of no use, with advice where there is some.
 pub(super) fn explain(error: Error) -> Failure {
+    if let Error::Untrusted(untrusted) = &error {
+        return trust::explain(untrusted);
+    }
     let advice = advice(&error);
     let mut failure = Failure::from(error);
     failure.sentence.push_str(&advice);
@@ -110,9 +117,10 @@ impl Server {
         let Target {
             address,
             insecure,
+            belief,
             timeout,
         } = &self.target;
-        let address = address.to_string();
+        let address = address.url();
         if address != format!("127.0.0.1:{DEFAULT_PORT}") {
             words.push(format!("--server={address}"));
         }
@@ -123,6 +131,7 @@ impl Server {
             let time = units::format(Unit::Time, timeout.as_millis() as u64);
             words.push(format!("--timeout={time}"));
         }
+        belief.typed(words);
         words.extend(self.user.as_ref().map(|user| format!("--user={user}")));
     }
 

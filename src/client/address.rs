@@ -1,7 +1,10 @@
-//! Where a server is: `host:port` or `framed://host:port`, as a person types it.
+//! Where a server is: `host:port`, `framed://host:port` or `framed+tls://host:port`, as a person types
+//! it, and whom to believe to be there.
 
 use super::Error;
+use super::stream::Stream;
 use crate::config::DEFAULT_PORT;
+use crate::tls::{Roots, Trust};
 use std::fmt;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -13,6 +16,10 @@ use std::time::Duration;
 pub struct Address {
     host: String,
     port: u16,
+    /// Whether it is spoken to inside TLS.
+    is_encrypted: bool,
+    /// Whom to believe to be there, if not whom the system's roots vouch for.
+    trust: Option<Trust>,
 }
 
 /// An address that can't be one.
@@ -33,16 +40,85 @@ impl fmt::Display for AddressError {
 impl std::error::Error for AddressError {}
 
 impl Address {
-    /// Opens a stream to the first of the host's addresses that takes one, each within `timeout`.
-    pub(super) fn connect(&self, timeout: Duration) -> Result<TcpStream, Error> {
+    /// This address, where `trust` says whom to believe. Of no meaning without TLS.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
+    /// Whether it is spoken to inside TLS.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
+    /// Connects, shakes hands and leaves: whether the server is there and to be believed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] or [`Error::Untrusted`].
+    pub fn probe(&self, timeout: Duration) -> Result<(), Error> {
+        let mut stream = self.connect(timeout)?;
+        // Leaving in peace is a courtesy.
+        let _ = stream.shut_down_writing();
+        Ok(())
+    }
+
+    /// The address as a URL that can be given again, for the framed conversation.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.is_encrypted {
+            true => format!("framed+tls://{self}"),
+            false => self.to_string(),
+        }
+    }
+
+    /// This address, spoken to inside TLS or not.
+    pub(super) const fn encrypted(mut self, is_encrypted: bool) -> Self {
+        self.is_encrypted = is_encrypted;
+        self
+    }
+
+    /// Opens a stream to the first of the host's addresses that takes one, each within `timeout`, and
+    /// shakes hands if it is to be encrypted.
+    pub(super) fn connect(&self, timeout: Duration) -> Result<Stream, Error> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for address in self.resolve()? {
             match TcpStream::connect_timeout(&address, timeout) {
-                Ok(stream) => return Ok(stream),
+                Ok(socket) => return self.shake_hands(socket, timeout),
                 Err(error) => last = error,
             }
         }
         Err(self.unreachable(last))
+    }
+
+    fn shake_hands(&self, socket: TcpStream, timeout: Duration) -> Result<Stream, Error> {
+        let mut stream = self.stream(socket)?;
+        if self.is_encrypted {
+            stream.socket().set_nodelay(true)?;
+            stream.socket().set_read_timeout(Some(timeout))?;
+            stream.socket().set_write_timeout(Some(timeout))?;
+            if !stream.shake_hands()? {
+                return Err(Error::TimedOut(timeout));
+            }
+            stream.socket().set_read_timeout(None)?;
+            stream.socket().set_write_timeout(None)?;
+        }
+        Ok(stream)
+    }
+
+    /// The stream over a socket that is, or will be, connected to here. Its handshake is to come.
+    pub(super) fn stream(&self, socket: TcpStream) -> Result<Stream, Error> {
+        if !self.is_encrypted {
+            return Ok(Stream::plain(socket));
+        }
+        let channel = match &self.trust {
+            Some(trust) => trust.connect(&self.host),
+            None => Trust::Roots(Roots::system()).connect(&self.host),
+        };
+        let channel = channel.map_err(io::Error::other)?;
+        Ok(Stream::sealed(socket, channel))
     }
 
     /// All addresses of the host, the preferred one first.
@@ -72,12 +148,13 @@ impl FromStr for Address {
 }
 
 fn parse(text: &str) -> Result<Address, String> {
-    let authority = match text.split_once("://") {
-        None => text,
-        Some(("framed", rest)) => rest,
+    let (authority, is_encrypted) = match text.split_once("://") {
+        None => (text, false),
+        Some(("framed", rest)) => (rest, false),
+        Some(("framed+tls", rest)) => (rest, true),
         Some((scheme, _)) => {
             return Err(format!(
-                "there is no conversation {scheme:?}; known is framed"
+                "there is no conversation {scheme:?}; known are framed and framed+tls"
             ));
         }
     };
@@ -85,7 +162,8 @@ fn parse(text: &str) -> Result<Address, String> {
     if let Some((_, parameters)) = authority.split_once('?') {
         return Err(format!("there is no parameter {parameters:?}"));
     }
-    authority_of(authority, Some(DEFAULT_PORT))
+    let address = authority_of(authority, Some(DEFAULT_PORT))?;
+    Ok(address.encrypted(is_encrypted))
 }
 
 /// Reads `host:port`; the port may be left out where there is a `default`.
@@ -127,6 +205,8 @@ pub(super) fn authority_of(authority: &str, default: Option<u16>) -> Result<Addr
     Ok(Address {
         host: host.to_owned(),
         port,
+        is_encrypted: false,
+        trust: None,
     })
 }
 
@@ -168,6 +248,15 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_says_whether_it_is_encrypted() {
+        let read = |text: &str| text.parse::<Address>().unwrap();
+        assert_eq!(read("framed+tls://[::1]").url(), "framed+tls://[::1]:8001");
+        assert!(read("framed+tls://a.example:1").is_encrypted());
+        assert!(!read("framed://a.example:1").is_encrypted());
+        refused("sink+tls://a.example:1", "known are framed and framed+tls");
+    }
+
+    #[test]
     fn a_wrong_address_says_what_is_wrong() {
         refused("", "no host");
         refused(":8001", "no host");
@@ -186,7 +275,7 @@ mod tests {
         #[test]
         fn what_is_printed_reads_back(text: String) {
             if let Ok(address) = text.parse::<Address>() {
-                prop_assert_eq!(address.to_string().parse(), Ok(address));
+                prop_assert_eq!(address.url().parse(), Ok(address));
             }
         }
     }

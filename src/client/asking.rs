@@ -1,10 +1,10 @@
 //! The client: one method a request type, and the pipelined pair beneath them.
 
 use super::connection::Connection;
+use super::stream::Stream;
 use super::{Address, Answer, Error, Greeting, Receipt, Reply, Stop, Welcome};
 use crate::conversation::framed::{write_close, write_request};
 use crate::wire::{Header, frame, proof};
-use std::net::TcpStream;
 use std::time::Duration;
 
 /// Requests of one connection that may wait for their answers at once; a server reads no further
@@ -76,13 +76,13 @@ impl Post {
 }
 
 impl Client {
-    /// Connects to `server`: `host:port` or `framed://host:port`. `timeout` bounds the connecting,
+    /// Connects to `server`: `host:port`, `framed://host:port` or `framed+tls://host:port`. `timeout` bounds the connecting,
     /// and later how long nothing may move in either direction while something is waited for; it
     /// is no bound on a transfer as a whole.
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] or [`Error::Connect`].
+    /// [`Error::Address`], [`Error::Connect`] or [`Error::Untrusted`].
     pub fn connect(server: &str, timeout: Duration) -> Result<Self, Error> {
         Self::connect_to(&server.parse()?, timeout)
     }
@@ -91,7 +91,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`].
+    /// [`Error::Connect`] or [`Error::Untrusted`].
     pub fn connect_to(server: &Address, timeout: Duration) -> Result<Self, Error> {
         Ok(Self {
             connection: Connection::new(server.connect(timeout)?, timeout)?,
@@ -160,11 +160,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::Insecure`], before anything is sent, if the server is on another machine and
-    /// [`with_insecure`](Self::with_insecure) did not allow it; otherwise see [`Error`].
+    /// [`Error::Insecure`], before anything is sent, if the server is on another machine, nothing is
+    /// encrypted, and [`with_insecure`](Self::with_insecure) did not allow it; otherwise see [`Error`].
     pub fn login(&mut self, user: &str, password: &str) -> Result<Welcome, Error> {
-        let peer = self.connection.stream().peer_addr()?;
-        if !self.insecure && !peer.ip().to_canonical().is_loopback() {
+        if !self.insecure && !self.connection.stream().is_private()? {
             return Err(Error::Insecure);
         }
         let salt = self.hello()?.salt;
@@ -276,7 +275,7 @@ impl Client {
 
     /// The socket, non-blocking, for who wants to drive it differently. Every answer has to be
     /// received before.
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> Stream {
         self.connection.into_stream()
     }
 

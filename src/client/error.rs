@@ -3,6 +3,7 @@
 use super::AddressError;
 use crate::conversation::Unsayable;
 use crate::conversation::framed::Broken;
+use crate::tls::Untrusted;
 use crate::wire::{Code, Fields};
 use std::fmt;
 use std::io;
@@ -45,6 +46,8 @@ pub enum Error {
     Io(io::Error),
     /// A password's proof would have gone over a connection that others may read.
     Insecure,
+    /// The server is not believed to be who it says it is. Nothing was sent to it.
+    Untrusted(Untrusted),
     /// A text of this many bytes, which no frame can hold.
     TooLong(usize),
     /// A text that the conversation has no bytes for.
@@ -124,6 +127,21 @@ impl fmt::Display for Error {
             Self::Insecure => f.write_str(
                 "a password would leave this machine unencrypted; give --insecure to send it all the same",
             ),
+            Self::Untrusted(Untrusted {
+                fingerprint,
+                expected: Some(expected),
+                ..
+            }) => write!(
+                f,
+                "another server than the one that is known: its certificate has the SHA-256 \
+                 fingerprint {fingerprint}, and should have {expected}"
+            ),
+            Self::Untrusted(untrusted) => write!(
+                f,
+                "the server is not known: its certificate, with the SHA-256 fingerprint {}, is not \
+                 believed ({untrusted})",
+                untrusted.fingerprint
+            ),
             Self::TooLong(bytes) => write!(f, "a text of {bytes} bytes fits into no frame"),
             Self::Unsayable(why) => why.fmt(f),
         }
@@ -181,9 +199,14 @@ impl From<Broken> for Error {
     }
 }
 
+/// What broke over the server's certificate says so.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        let broken = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match broken.and_then(Untrusted::found_in) {
+            Some(untrusted) => Self::Untrusted(untrusted.clone()),
+            None => Self::Io(error),
+        }
     }
 }
 

@@ -17,6 +17,9 @@
 //! waits; [`Client::send`] and [`Client::receive`] keep many requests under
 //! way at once. Printing, prompts and exit codes are left to the command line; [`load`] drives
 //! many connections to measure a server, and [`talk`] is the client of every other conversation.
+//!
+//! A server at `framed+tls://host:port` is spoken to inside TLS and has to be one that the system's
+//! roots vouch for, or that [`Address::trusting`] says to believe.
 
 mod address;
 mod answers;
@@ -31,6 +34,7 @@ mod poster;
 mod pushes;
 mod rooms;
 mod stop;
+mod stream;
 mod subscription;
 pub mod talk;
 mod upload;

@@ -191,7 +191,7 @@ impl Client {
                 }
             } else {
                 let handed = size - frames.left();
-                let held = held_back(self.connection.stream());
+                let held = held_back(self.connection.stream().socket());
                 confirmed = handed.saturating_sub(held).max(confirmed);
                 progress(Progress {
                     phase: if frames.left() == 0 {

@@ -14,7 +14,7 @@ use rustls::{
 };
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Those whose word on a server's certificate is taken.
 #[derive(Debug, Clone)]
@@ -32,7 +32,24 @@ impl fmt::Display for TrustError {
 
 impl std::error::Error for TrustError {}
 
+/// Two are the same if they were read at once.
+impl PartialEq for Roots {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Roots {}
+
 impl Roots {
+    /// Those that this system believes, looked up once.
+    #[must_use]
+    pub fn system() -> Self {
+        static SYSTEM: OnceLock<Roots> = OnceLock::new();
+        let load = || Self::of(rustls_native_certs::load_native_certs().certs);
+        SYSTEM.get_or_init(load).clone()
+    }
+
     /// Nobody: only fingerprints count.
     #[must_use]
     pub fn none() -> Self {
@@ -69,7 +86,7 @@ impl Roots {
 }
 
 /// Whom to believe to be the server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// Who shows a certificate that one of these vouches for, in the name of the host.
     Roots(Roots),
@@ -139,6 +156,20 @@ impl Trust {
     }
 }
 
+/// What is wrong with a certificate, in words.
+fn why(error: &CertificateError) -> &'static str {
+    use CertificateError as Wrong;
+    match error {
+        Wrong::Expired | Wrong::ExpiredContext { .. } => "it has expired",
+        Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => "it is not valid yet",
+        Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => "it is for another name",
+        Wrong::BadEncoding => "it is damaged",
+        Wrong::Revoked => "it was revoked",
+        // A root that happens to have the same name fails in many ways.
+        _ => "nobody who is believed vouches for it",
+    }
+}
+
 /// Decides about a certificate, and always checks that the server has its key.
 #[derive(Debug)]
 struct Checker {
@@ -181,7 +212,7 @@ impl ServerCertVerifier for Checker {
                 };
                 match verified {
                     Ok(verified) => return Ok(verified),
-                    Err(Broken::InvalidCertificate(error)) => (None, error.to_string()),
+                    Err(Broken::InvalidCertificate(error)) => (None, why(&error).to_owned()),
                     Err(error) => (None, error.to_string()),
                 }
             }

@@ -28,8 +28,9 @@ pub(super) fn first(addresses: &[Listen], home: &Path) -> String {
 fn hint(listen: &Listen, home: &str) -> String {
     let address = reachable(listen.address);
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT));
-    let server = match address == default {
-        true => String::new(),
+    let server = match listen.tls {
+        true => format!(" --server framed+tls://{address}"),
+        false if address == default => String::new(),
         false => format!(" --server {address}"),
     };
     match listen.login {
@@ -129,6 +130,11 @@ mod tests {
             &["sink://127.0.0.1:5", "framed://127.0.0.1:9"],
             "listens on sink://127.0.0.1:5, framed://127.0.0.1:9, home /x/y; \
              say hello with: gatepost say --server 127.0.0.1:9 hello",
+        );
+        says(
+            &["framed+tls://127.0.0.1:8001"],
+            "listens on framed+tls://127.0.0.1:8001, home /x/y; \
+             say hello with: gatepost say --server framed+tls://127.0.0.1:8001 hello",
         );
         says(
             &["udp://127.0.0.1:5"],

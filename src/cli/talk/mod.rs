@@ -8,8 +8,10 @@ mod upload;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
+use super::server::explain;
 use super::settings::units;
 use super::terminal::complain;
+use super::trust::Belief;
 use crate::client::Error;
 use crate::client::talk::{Conversation, Datagrams, Talk, Talking, Turn, Url};
 use crate::config::COURSE_SALT;
@@ -20,7 +22,7 @@ use std::time::Duration;
 /// Talk to a server as the clients of the socket course do
 ///
 /// URL is one of hello://, bot://, upload://, login://, delay://, sink://, frames:// and udp://,
-/// with HOST:PORT behind it. frames://HOST:PORT?length=ascii writes lengths in digits. In sink://,
+/// with HOST:PORT behind it; hello+tls:// and so on, all but udp, speak inside TLS. frames://HOST:PORT?length=ascii writes lengths in digits. In sink://,
 /// bot:// and delay:// nothing marks where a text ends: what is sent in quick succession may be
 /// taken for one.
 #[derive(Debug, clap::Args)]
@@ -45,6 +47,8 @@ pub(super) struct Args {
     /// login: send the proof of a password over an unencrypted connection to another machine
     #[arg(long)]
     insecure: bool,
+    #[command(flatten)]
+    belief: Belief,
     /// upload: the name to give the file, instead of its own
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -59,7 +63,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the answer to a datagram is waited for.
 const DATAGRAM_TIMEOUT: Duration = Duration::from_secs(2);
 
-pub(super) fn run(args: Args) -> Result<(), Failure> {
+pub(super) fn run(mut args: Args) -> Result<(), Failure> {
     use Conversation::{Login, Udp, Upload};
     let conversation = args.url.conversation;
     let is_text_after_text = conversation.talking().is_some();
@@ -78,6 +82,8 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
         Udp => DATAGRAM_TIMEOUT,
         _ => TIMEOUT,
     });
+    let settled = args.belief.settle(&args.url.address, timeout);
+    args.url.address = settled.map_err(explain)?;
     match conversation {
         Upload => upload::run(&args, timeout),
         Login => login::run(&args, timeout),

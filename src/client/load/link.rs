@@ -5,12 +5,12 @@ use super::{Kind, Plan};
 use crate::client::Error;
 use crate::client::inbox::Inbox;
 use crate::client::ledger::Ledger;
+use crate::client::stream::Stream;
 use crate::client::{Answer, Post, Reply};
 use crate::conversation::framed::{Talking, write_request};
 use crate::wire::Header;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// What all connections have in common.
@@ -105,7 +105,7 @@ struct Flight {
 
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
     number: usize,
     talking: Talking,
     inbox: Inbox,
@@ -121,7 +121,7 @@ pub(super) struct Link {
 
 impl Link {
     /// A link over a non-blocking stream on which nothing is under way.
-    pub(super) fn new(stream: TcpStream, number: usize) -> Self {
+    pub(super) fn new(stream: Stream, number: usize) -> Self {
         Self {
             stream,
             number,
@@ -175,7 +175,7 @@ impl Link {
     /// Writes what the socket takes.
     pub(super) fn flush(&mut self) -> Result<(), Error> {
         while self.has_output() {
-            match (&self.stream).write(&self.output[self.written..]) {
+            match (&mut self.stream).write(&self.output[self.written..]) {
                 Ok(sent) => self.written += sent,
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => break,
@@ -190,7 +190,7 @@ impl Link {
     /// Reads what has come and checks it.
     pub(super) fn read(&mut self, work: &Work, tally: &mut Tally) -> Result<(), Error> {
         loop {
-            match self.inbox.read_from(&self.stream) {
+            match self.inbox.read_from(&mut self.stream) {
                 Ok(0) => return Err(self.why_closed()),
                 Ok(_) => {}
                 Err(error) => match error.kind() {

@@ -157,12 +157,13 @@ impl<'a> Job<'a> {
                 return Ok(false);
             };
             let begun = match server.peers.get(self.failed_peers) {
-                Some(peer) => Talk::begin(*peer, talking, server.timeout),
-                None => Err(ErrorKind::NotFound.into()),
+                Some(peer) => Talk::begin(&server.url.address, *peer, talking, server.timeout),
+                None => Err(Error::Io(ErrorKind::NotFound.into())),
             };
             match begun {
                 Ok(talk) => self.talk = Some(talk),
-                Err(error) => self.miss(server, error)?,
+                Err(Error::Io(error)) => self.miss(server, error)?,
+                Err(error) => return Err(error),
             }
         }
         Ok(true)

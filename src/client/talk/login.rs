@@ -32,7 +32,7 @@ pub fn login(
     mut tell: impl FnMut(&str),
 ) -> Result<Verdict, Error> {
     let mut talk = Talk::connect(address, LoginTalking::new(), timeout)?;
-    if !credentials.insecure && !talk.is_loopback()? {
+    if !credentials.insecure && !talk.is_private()? {
         return Err(Error::Insecure);
     }
     let mut hear = |talk: &mut Talk<LoginTalking>| {

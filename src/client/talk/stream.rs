@@ -1,5 +1,6 @@
 //! One conversation over one stream: bytes out while bytes come in.
 
+use crate::client::stream::Stream;
 use crate::client::{Address, Error};
 use crate::conversation::{Talking, Turn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -7,7 +8,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Socket, Type};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// How long a server is waited for after the client has closed its half, so that what it still
@@ -20,15 +21,17 @@ const PIECE: usize = 16 * 1024;
 /// One conversation with one server.
 #[derive(Debug)]
 pub struct Talk<T> {
-    stream: TcpStream,
+    stream: Stream,
     talking: T,
     output: Vec<u8>,
     heard: VecDeque<String>,
     timeout: Duration,
     /// When something last went either way.
     moved: Instant,
-    /// The server's system has not taken the connection yet.
+    /// The server's system has not taken the connection yet, or the server has not shaken hands.
     connecting: bool,
+    /// The server's system has taken it.
+    is_connected: bool,
     /// The server has closed its side.
     ended: bool,
     /// When the client closed its half.
@@ -44,28 +47,33 @@ impl<T: Talking> Talk<T> {
     /// [`Error::Connect`] if nothing takes the connection.
     pub fn connect(address: &Address, talking: T, timeout: Duration) -> Result<Self, Error> {
         let stream = address.connect(timeout)?;
-        stream.set_nonblocking(true)?;
+        stream.socket().set_nonblocking(true)?;
         Ok(Self::over(stream, talking, timeout)?)
     }
 
-    /// Begins to connect, without waiting.
-    pub(super) fn begin(peer: SocketAddr, talking: T, timeout: Duration) -> io::Result<Self> {
+    /// Begins to connect to `peer`, one of where `address` is, without waiting.
+    pub(super) fn begin(
+        address: &Address,
+        peer: SocketAddr,
+        talking: T,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
         let socket = Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         match socket.connect(&peer.into()) {
             Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
             result => result?,
         }
-        let talk = Self::over(socket.into(), talking, timeout)?;
+        let talk = Self::over(address.stream(socket.into())?, talking, timeout)?;
         Ok(Self {
             connecting: true,
             ..talk
         })
     }
 
-    fn over(stream: TcpStream, talking: T, timeout: Duration) -> io::Result<Self> {
+    fn over(stream: Stream, talking: T, timeout: Duration) -> io::Result<Self> {
         // A text is a segment of its own if the system can help it.
-        stream.set_nodelay(true)?;
+        stream.socket().set_nodelay(true)?;
         Ok(Self {
             stream,
             talking,
@@ -74,6 +82,7 @@ impl<T: Talking> Talk<T> {
             timeout,
             moved: Instant::now(),
             connecting: false,
+            is_connected: false,
             ended: false,
             left: None,
         })
@@ -89,13 +98,13 @@ impl<T: Talking> Talk<T> {
         self.talking.turn()
     }
 
-    /// Whether the server is this machine, and nobody else can read along.
+    /// Whether nobody on the way can read along: the server is this machine, or all is encrypted.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] if the connection is gone.
-    pub fn is_loopback(&self) -> Result<bool, Error> {
-        Ok(self.stream.peer_addr()?.ip().to_canonical().is_loopback())
+    pub fn is_private(&self) -> Result<bool, Error> {
+        Ok(self.stream.is_private()?)
     }
 
     /// The next text that was heard and not taken yet.
@@ -159,7 +168,7 @@ impl<T: Talking> Talk<T> {
     pub(super) fn begin_to_leave(&mut self) -> Result<(), Error> {
         if self.left.is_none() && !self.ended {
             self.left = Some(Instant::now());
-            match self.stream.shutdown(Shutdown::Write) {
+            match self.stream.shut_down_writing() {
                 // The server was faster; reading tells how it left.
                 Err(error) if error.kind() == ErrorKind::NotConnected => {}
                 result => result?,
@@ -180,10 +189,14 @@ impl<T: Talking> Talk<T> {
     /// What is waited for, and for how long at most.
     pub(super) fn wanted(&self) -> (PollFd<'_>, Instant) {
         let mut flags = PollFlags::IN;
-        if self.connecting || !self.output.is_empty() {
+        // A handshake waits for the server, once the system has taken the connection.
+        let connects = self.connecting && !self.is_connected;
+        let writes = !self.connecting && !self.output.is_empty();
+        if connects || writes || self.stream.has_unsent() {
             flags |= PollFlags::OUT;
         }
         let until = match self.left {
+            _ if self.stream.has_plain() => Instant::now(),
             Some(left) => left + PARTING,
             None => self.moved + self.timeout,
         };
@@ -208,13 +221,18 @@ impl<T: Talking> Talk<T> {
 
     /// Whether the connection is there.
     fn finish_connecting(&mut self) -> io::Result<bool> {
-        if let Some(error) = self.stream.take_error()? {
+        if let Some(error) = self.stream.socket().take_error()? {
             return Err(error);
         }
-        match self.stream.peer_addr() {
+        match self.stream.socket().peer_addr() {
             Ok(_) => {
-                self.connecting = false;
-                self.moved = Instant::now();
+                self.is_connected = true;
+                if self.stream.shake_hands()? {
+                    self.connecting = false;
+                    self.moved = Instant::now();
+                } else if self.moved.elapsed() >= self.timeout {
+                    return Err(ErrorKind::TimedOut.into());
+                }
             }
             Err(error) if error.kind() != ErrorKind::NotConnected => return Err(error),
             Err(_) if self.moved.elapsed() >= self.timeout => {
@@ -231,7 +249,7 @@ impl<T: Talking> Talk<T> {
             if sent == self.output.len() {
                 break Ok(());
             }
-            match (&self.stream).write(&self.output[sent..]) {
+            match (&mut self.stream).write(&self.output[sent..]) {
                 Ok(bytes) => {
                     sent += bytes;
                     self.moved = Instant::now();
@@ -248,7 +266,7 @@ impl<T: Talking> Talk<T> {
     fn read(&mut self) -> Result<(), Error> {
         let mut piece = [0; PIECE];
         while !self.ended {
-            match (&self.stream).read(&mut piece) {
+            match (&mut self.stream).read(&mut piece) {
                 Ok(0) => return self.end(None),
                 Ok(bytes) => {
                     self.moved = Instant::now();

@@ -1,12 +1,12 @@
 //! Handing in a file to `upload://`, which never answers: that the server took everything shows
 //! only in how it closes.
 
+use crate::client::stream::Stream;
 use crate::client::upload::{held_back, shrunk};
 use crate::client::{Address, Error, Phase, Progress};
 use crate::conversation::upload::{PAUSE, UploadTalking};
 use crate::wire::FileName;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// Bytes read from the file at once.
@@ -29,24 +29,26 @@ pub fn upload(
     mut progress: impl FnMut(Progress),
 ) -> Result<(), Error> {
     let mut stream = address.connect(timeout)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
+    stream.socket().set_nodelay(true)?;
+    stream.socket().set_read_timeout(Some(timeout))?;
+    stream.socket().set_write_timeout(Some(timeout))?;
     let late = |error: io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => Error::TimedOut(timeout),
-        _ => Error::Io(error),
+        _ => error.into(),
     };
     let mut talking = UploadTalking::new(name, size);
-    stream.write_all(talking.prefix()).map_err(late)?;
+    (&mut stream).write_all(talking.prefix()).map_err(late)?;
     std::thread::sleep(PAUSE);
     let mut piece = vec![0; PIECE];
     let mut confirmed = 0;
     while talking.left() > 0 {
         let length = talking.advance(PIECE);
         reader.read_exact(&mut piece[..length]).map_err(shrunk)?;
-        stream.write_all(&piece[..length]).map_err(late)?;
+        (&mut stream).write_all(&piece[..length]).map_err(late)?;
         let handed = size - talking.left();
-        confirmed = handed.saturating_sub(held_back(&stream)).max(confirmed);
+        confirmed = handed
+            .saturating_sub(held_back(stream.socket()))
+            .max(confirmed);
         progress(Progress {
             phase: Phase::Sending,
             confirmed,
@@ -59,7 +61,7 @@ pub fn upload(
         confirmed,
         size,
     });
-    match stream.shutdown(Shutdown::Write) {
+    match stream.shut_down_writing() {
         // The server has gone already; reading tells how.
         Err(error) if error.kind() == ErrorKind::NotConnected => {}
         result => result?,
@@ -69,7 +71,7 @@ pub fn upload(
 
 /// Waits for the server to close, which has nothing to say.
 fn wait_for_end(
-    stream: &mut TcpStream,
+    mut stream: &mut Stream,
     late: impl Fn(io::Error) -> Error + Copy,
 ) -> Result<(), Error> {
     let mut said = [0; 128];

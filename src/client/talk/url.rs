@@ -1,4 +1,4 @@
-//! Which conversation and where: `scheme://host:port`, as a person types it. What a listener may
+//! Which conversation and where: `scheme[+tls]://host:port`, as a person types it. What a listener may
 //! say in its URL is left to [`crate::config`].
 
 use crate::client::address::authority_of;
@@ -89,10 +89,14 @@ fn parse(text: &str) -> Result<Url, String> {
     let (scheme, rest) = text
         .split_once("://")
         .ok_or("it has no scheme, as in hello://127.0.0.1:8002")?;
-    if scheme == "framed" {
+    if matches!(scheme, "framed" | "framed+tls") {
         return Err("framed:// has commands of its own, such as say, send and chat".to_owned());
     }
-    let known = CONVERSATIONS.iter().find(|(word, _)| *word == scheme);
+    let (plain, is_encrypted) = match scheme.strip_suffix("+tls") {
+        Some(plain) => (plain, true),
+        None => (scheme, false),
+    };
+    let known = CONVERSATIONS.iter().find(|(word, _)| *word == plain);
     let Some(&(_, mut conversation)) = known else {
         let known: Vec<_> = CONVERSATIONS.iter().map(|(word, _)| *word).collect();
         let known = known.join(", ");
@@ -100,6 +104,9 @@ fn parse(text: &str) -> Result<Url, String> {
             "there is no conversation {scheme:?}; known are {known}"
         ));
     };
+    if is_encrypted && conversation == Conversation::Udp {
+        return Err("there is no TLS for datagrams".to_owned());
+    }
     let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         match (&mut conversation, pair) {
@@ -113,7 +120,7 @@ fn parse(text: &str) -> Result<Url, String> {
     let authority = authority.strip_suffix('/').unwrap_or(authority);
     Ok(Url {
         conversation,
-        address: authority_of(authority, None)?,
+        address: authority_of(authority, None)?.encrypted(is_encrypted),
     })
 }
 

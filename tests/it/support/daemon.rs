@@ -81,6 +81,14 @@ impl Daemon {
         self.address
     }
 
+    /// Where it listens for another conversation than the first, which begins with `scheme`.
+    #[track_caller]
+    pub(crate) fn address_of(&self, scheme: &str) -> SocketAddr {
+        let mut lines = self.said.iter();
+        let found = lines.find_map(|line| listening_for(scheme, line));
+        found.unwrap_or_else(|| panic!("no {scheme} in {:#?}", self.said))
+    }
+
     /// A new client.
     #[track_caller]
     pub(crate) fn peer(&self) -> Peer {
@@ -157,7 +165,11 @@ impl Drop for Daemon {
 
 /// The address in a line that says where the program listens.
 fn listening(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("framed://")?;
+    listening_for("framed://", line)
+}
+
+fn listening_for(scheme: &str, line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(scheme)?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':');
     let address: SocketAddr = rest[..end.unwrap_or(rest.len())].parse().ok()?;
     (address.port() != 0).then_some(address)

@@ -2,6 +2,8 @@
 //! slow, rude or cut off, and with clients that are not ours. The real program's part (its
 //! certificate, SIGHUP, what our own client believes) is in `program`.
 
+mod outside;
+mod program;
 mod rude;
 
 use crate::support::{PATIENCE, Served, frame};
