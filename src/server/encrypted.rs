@@ -69,6 +69,10 @@ impl Encrypted {
         self.sent < self.outgoing.len()
     }
 
+    pub(super) const fn has_part(&self) -> bool {
+        !self.incoming.is_empty()
+    }
+
     /// See [`super::stream::Stream::gather`].
     pub(super) fn gather(&mut self, socket: &TcpStream) -> io::Result<(bool, bool)> {
         if self.is_fresh || self.incoming.len() + GATHERED > RECORDS {

@@ -64,6 +64,11 @@ impl Stream {
         self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
     }
 
+    /// Whether a record has begun to come and is not whole.
+    pub(super) fn has_part(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_part())
+    }
+
     /// Takes in what a handshake goes on with, so that it is known whether there is work to do.
     /// `false` if there is none. With it, whether the socket may have more.
     pub(super) fn gather(&mut self) -> io::Result<(bool, bool)> {

@@ -65,7 +65,9 @@ impl Inside {
             Some(_) => Some(Duty::FinishFrame),
             None => {
                 let began = !self.pending.is_empty() && !self.conversation.may_rest();
-                began.then_some(Duty::FinishFrame)
+                // A record is kept as well, whatever may be in it.
+                let has_part = self.stream.as_ref().is_some_and(Stream::has_part);
+                (began || has_part).then_some(Duty::FinishFrame)
             }
         }
     }

@@ -34,6 +34,23 @@ fn a_handshake_that_stalls_ends_and_holds_nobody_up() {
 }
 
 #[test]
+fn a_record_that_stalls_is_a_frame_that_does() {
+    let made = made();
+    let served = served(&made, &["framed+tls://127.0.0.1:0"], |config| {
+        config.limits.frame_timeout = Duration::from_millis(200);
+    });
+    let mut peer = Sealed::connect(served.address(), &config(&made, VERSIONS[1]));
+    peer.assert_in_step();
+    // The beginning of a record of application data.
+    peer.0.sock.write_all(&[23, 3, 3, 1, 0, 7]).unwrap();
+    let word = peer.answer();
+    assert_eq!(
+        (&word["msg_type"], &word["code"]),
+        (&"error".into(), &"bad_frame".into())
+    );
+}
+
+#[test]
 fn half_done_handshakes_hold_no_worker() {
     let made = made();
     let served = served(&made, &["framed+tls://127.0.0.1:0"], |_| {});
