@@ -92,4 +92,29 @@ impl Session {
     pub fn owes_login(&self) -> bool {
         self.login == LoginPolicy::Required && self.user.is_none()
     }
+
+    /// Whether nobody on the way can read along: the peer is on this machine, or all is encrypted.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.is_encrypted || self.peer.ip().to_canonical().is_loopback()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_is_private_inside_tls_only() {
+        let session = |address: &str| Session::new(address.parse().unwrap(), LoginPolicy::Required);
+        for here in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.2]:1"] {
+            assert!(session(here).is_private(), "{here}");
+        }
+        for far in ["192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
+            let mut session = session(far);
+            assert!(!session.is_private(), "{far}");
+            session.is_encrypted = true;
+            assert!(session.is_private(), "{far}");
+        }
+    }
 }

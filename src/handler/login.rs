@@ -27,9 +27,7 @@ impl Handler for Login {
     }
 
     fn begin(&self, call: &mut Call<'_>, fields: &Fields) -> Result<Outcome, Refusal> {
-        let is_private =
-            call.session.is_encrypted || call.session.peer.ip().to_canonical().is_loopback();
-        if !call.house.insecure && !is_private {
+        if !call.house.insecure && !call.session.is_private() {
             let reason = "a proof is as good as a password and is not taken in the clear from \
                           other machines";
             return Err(Refusal::new(Code::Forbidden, reason));

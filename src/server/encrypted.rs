@@ -33,6 +33,8 @@ pub(super) struct Encrypted {
     /// Sealed bytes, of which `sent` have left.
     outgoing: Vec<u8>,
     sent: usize,
+    /// Sealed bytes that have ever left, by which progress is judged.
+    sent_ever: u64,
     /// How many bytes of an outbox the last of them stand for. Those count as sent when all of these
     /// are: so what waits here waits in the outbox as well, and nobody has to ask both.
     owed: usize,
@@ -51,6 +53,7 @@ impl Encrypted {
             is_fresh: false,
             outgoing: Vec::new(),
             sent: 0,
+            sent_ever: 0,
             owed: 0,
             ends: false,
             is_broken: false,
@@ -67,6 +70,11 @@ impl Encrypted {
     /// Whether something waits that no outbox knows of.
     pub(super) const fn has_unsent(&self) -> bool {
         self.sent < self.outgoing.len()
+    }
+
+    /// Sealed bytes that have ever left.
+    pub(super) const fn sent_ever(&self) -> u64 {
+        self.sent_ever
     }
 
     pub(super) const fn has_part(&self) -> bool {
@@ -221,7 +229,10 @@ impl Encrypted {
                 break Ok(());
             }
             match socket::send(socket, &self.outgoing[self.sent..], more) {
-                Ok(sent) => self.sent += sent,
+                Ok(sent) => {
+                    self.sent += sent;
+                    self.sent_ever += sent as u64;
+                }
                 Err(error) => break Err(error),
             }
         };

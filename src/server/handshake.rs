@@ -17,11 +17,7 @@ impl Turn<'_> {
         };
         let (has_work, more) = stream.gather()?;
         inside.readable = has_work || more || inside.ending;
-        if !has_work {
-            inside.readable = inside.ending;
-            return Ok(false);
-        }
-        Ok(self.enter(inside, Cost::Handshaking))
+        Ok(has_work && self.enter(inside, Cost::Handshaking))
     }
 
     /// Gives up a peer that does not speak TLS, or not properly: it gets the alert and the end.
@@ -31,6 +27,8 @@ impl Turn<'_> {
         inside.outbox.clear();
         inside.replies.clear();
         inside.asleep.clear();
+        inside.last_word = None;
+        inside.owes_goodbye = false;
         inside.reader.close(&self.core.house.rooms);
         self.drop_transfer(inside);
         inside.was_told = true;

@@ -60,7 +60,10 @@ impl Turn<'_> {
         };
         inside.was_told = true;
         let more = inside.transfer.as_ref().is_some_and(Transfer::goes_on);
-        match inside.outbox.flush(stream, more) {
+        let before = stream.records_sent();
+        let flushed = inside.outbox.flush(stream, more);
+        inside.progress += u64::from(stream.records_sent() > before);
+        match flushed {
             Ok(progress) => inside.progress += u64::from(progress),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),

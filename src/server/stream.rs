@@ -64,6 +64,12 @@ impl Stream {
         self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
     }
 
+    /// What of records has ever left: a slow peer may take a while for all that was sealed at once, and
+    /// goes on all the same.
+    pub(super) fn records_sent(&self) -> u64 {
+        self.tls.as_ref().map_or(0, |tls| tls.sent_ever())
+    }
+
     /// Whether a record has begun to come and is not whole.
     pub(super) fn has_part(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.has_part())
