@@ -33,10 +33,10 @@ pub fn expect(handler: Option<&dyn Handler>, header: &Header) -> Expect {
     }
 }
 
-/// What serving `handler`'s requests costs.
+/// What it costs to serve the request with `header`.
 #[must_use]
-pub fn cost(handler: Option<&dyn Handler>) -> Cost {
-    handler.map_or(Cost::Quick, |handler| handler.spec().cost)
+pub fn cost(handler: Option<&dyn Handler>, header: &Header) -> Cost {
+    handler.map_or(Cost::Quick, |handler| handler.cost(&header.fields))
 }
 
 /// Which earlier requests may still wait for their answers when `handler`'s begin. An unknown type
@@ -67,10 +67,12 @@ pub fn begin(
     if call.session.owes_login() && !spec.before_login {
         return Err(Refusal::new(Code::LoginRequired, "log in first"));
     }
-    if call.session.role < spec.role {
+    if let Some(right) = spec.right
+        && !call.session.role.may(right)
+    {
         return Err(Refusal::new(
             Code::Forbidden,
-            format!("this is for the role {}", spec.role),
+            format!("this is for the role {}", right.least_role()),
         ));
     }
     settle(call, spec.msg_type, |call| {

@@ -149,6 +149,16 @@ limits! {
         "How long a closed connection is read on, so that the peer gets the last word.";
     drain_timeout: Duration, Time, 8 * SECOND, 100, HOUR,
         "Time for a graceful stop.";
+    max_failed_logins: usize, Count, 5, 1, 1_000_000,
+        "Failed logins a minute of one user from one address; after that waits that grow.";
+    max_failed_logins_per_address: usize, Count, 20, 1, 1_000_000,
+        "Failed logins a minute from one address in all, an IPv6 /64 being one; after that waits that grow.";
+    longest_login_wait: Duration, Time, HOUR, SECOND, 8_760 * HOUR,
+        "The longest wait after failed logins.";
+    token_lifetime: Duration, Time, 720 * HOUR, SECOND, 87_600 * HOUR,
+        "How long a token can be used to log in.";
+    max_tokens_per_user: usize, Count, 1_000, 1, 1_000_000,
+        "Tokens of one user at once; beyond it the one longest unused ends.";
     queue: usize, Count, 1_024, 1, 65_536,
         "Accepted connections that may wait for a worker; beyond it they wait in the kernel.";
     print_rate: u64, Count, 1_000, 1, 1_000_000,

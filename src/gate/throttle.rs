@@ -1,53 +1,72 @@
-//! Slows down guessing. Only failures count: 5 a minute for one address and user, 20 for one
+//! Slows down guessing. Only failures count: some a minute for one address and user, more for one
 //! address in all; after that waits that grow with each further failure. In memory, bounded.
 //!
-//! Checks and counts; hashing and answering are left to [`super`]. Between a check and its failure
-//! others may be checked, so as many tries as hashes run at once can slip past a limit.
+//! Checks and counts, and says what is to be remembered beyond a restart; hashing, answering and
+//! remembering are left to [`super`]. Between a check and its failure others may be checked, so as
+//! many tries as hashes run at once can slip past a limit.
 
+use crate::config::Limits;
+use crate::store::{Ban, Remembered, Source};
+use crate::wire::UserName;
 use parking_lot::Mutex;
-use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasher;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
-/// Failures within [`WINDOW`] that begin a wait: for one address and user, and for one address.
-const PAIR_LIMIT: usize = 5;
-const ADDRESS_LIMIT: usize = 20;
+/// Failures within this time count together.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// The first wait; each failure after a wait doubles it, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// How long after the end of a wait it is forgotten.
-const FORGIVEN_AFTER: Duration = Duration::from_secs(3_600);
+pub(super) const FORGIVEN_AFTER: Duration = Duration::from_secs(3_600);
 
 /// How long a pair that logged in is exempt from the address's count.
-const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(super) const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// That a pair logged in is remembered anew after so long.
+const NOTED_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Keys that are tracked at once, of failures and of known pairs each; a few MiB at most.
 const MOST_KEYS: usize = 16_384;
 
 /// Counts failed logins.
 pub(super) struct Throttle {
-    /// Makes keys of a fixed size from names of any size, not to be guessed from outside.
-    hasher: RandomState,
+    bounds: Bounds,
     most_keys: usize,
     state: Mutex<State>,
 }
 
+/// Failures within [`WINDOW`] that begin a wait, and the longest one.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    pair: usize,
+    address: usize,
+    longest_wait: Duration,
+}
+
 /// One try that was let through: told how it ended, or dropped without a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Try {
-    pair: u64,
-    address: u64,
+    /// `None` for what can't be a user's name: that counts for the address alone.
+    pair: Option<Source>,
+    address: Source,
 }
 
 #[derive(Default)]
 struct State {
-    failures: HashMap<u64, Failures>,
-    known: HashMap<u64, SystemTime>,
+    failures: HashMap<Source, Failures>,
+    known: HashMap<Source, Known>,
+}
+
+/// A pair that logged in.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    since: SystemTime,
+    /// The time that is remembered beyond a restart.
+    noted: SystemTime,
 }
 
 /// The failures of one key.
@@ -61,15 +80,56 @@ struct Failures {
 }
 
 impl Throttle {
-    pub(super) fn new() -> Self {
-        Self::with_most_keys(MOST_KEYS)
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            bounds: Bounds {
+                pair: limits.max_failed_logins,
+                address: limits.max_failed_logins_per_address,
+                longest_wait: limits.longest_login_wait,
+            },
+            most_keys: MOST_KEYS,
+            state: Mutex::default(),
+        }
     }
 
-    fn with_most_keys(most_keys: usize) -> Self {
-        Self {
-            hasher: RandomState::new(),
-            most_keys,
-            state: Mutex::default(),
+    /// The longest wait there can be.
+    pub(super) const fn longest_wait(&self) -> Duration {
+        self.bounds.longest_wait
+    }
+
+    /// Takes over what was remembered of a time before.
+    pub(super) fn remember(&self, remembered: Remembered) {
+        let mut state = self.state.lock();
+        for Ban {
+            source,
+            wait,
+            since,
+        } in remembered.bans.into_iter().take(self.most_keys)
+        {
+            let failures = Failures {
+                recent: VecDeque::new(),
+                wait: wait.min(self.bounds.longest_wait),
+                last: Some(since),
+            };
+            state.failures.insert(source, failures);
+        }
+        for (source, since) in remembered.known.into_iter().take(self.most_keys) {
+            let noted = since;
+            state.known.insert(source, Known { since, noted });
+        }
+    }
+
+    /// Whether anybody has a wait that was not forgotten yet.
+    pub(super) fn is_in_force(&self) -> bool {
+        let state = self.state.lock();
+        state.failures.values().any(|it| !it.wait.is_zero())
+    }
+
+    /// Forgets the failures of `sources`.
+    pub(super) fn lift(&self, sources: &[Source]) {
+        let mut state = self.state.lock();
+        for source in sources {
+            state.failures.remove(source);
         }
     }
 
@@ -79,15 +139,18 @@ impl Throttle {
     ///
     /// How long to wait first.
     pub(super) fn check(&self, peer: IpAddr, user: &str, now: SystemTime) -> Result<Try, Duration> {
-        let address = network(peer);
+        let pair = UserName::new(user).ok();
         let attempt = Try {
-            pair: self.hasher.hash_one((address, user)),
-            address: self.hasher.hash_one(address),
+            pair: pair.map(|user| Source::pair(peer, user)),
+            address: Source::address(peer),
         };
         let mut state = self.state.lock();
-        let mut wait = state.wait(attempt.pair, now);
-        if !state.is_known(attempt, now) {
-            wait = wait.max(state.wait(attempt.address, now));
+        let mut wait = Duration::ZERO;
+        if let Some(pair) = &attempt.pair {
+            wait = state.wait(pair, now);
+        }
+        if !state.is_known(&attempt, now) {
+            wait = wait.max(state.wait(&attempt.address, now));
         }
         if wait.is_zero() {
             Ok(attempt)
@@ -96,41 +159,76 @@ impl Throttle {
         }
     }
 
-    /// The try had the wrong password, or there is no such user.
-    pub(super) fn failed(&self, attempt: Try, now: SystemTime) {
+    /// The try had the wrong password, or there is no such user. Returns the waits that it began.
+    pub(super) fn failed(&self, attempt: Try, now: SystemTime) -> Vec<Ban> {
         let mut state = self.state.lock();
-        state.fail(attempt.pair, PAIR_LIMIT, self.most_keys, now);
-        if !state.is_known(attempt, now) {
-            state.fail(attempt.address, ADDRESS_LIMIT, self.most_keys, now);
-        }
+        let is_known = state.is_known(&attempt, now);
+        let Bounds {
+            pair,
+            address,
+            longest_wait,
+        } = self.bounds;
+        let pair = attempt.pair.map(|source| (source, pair));
+        let address = (!is_known).then_some((attempt.address, address));
+        let keys = pair.into_iter().chain(address);
+        keys.filter_map(|(source, limit)| {
+            let bound = (limit, longest_wait);
+            let wait = state.fail(&source, bound, self.most_keys, now)?;
+            Some(Ban {
+                source,
+                wait,
+                since: now,
+            })
+        })
+        .collect()
     }
 
     /// The try was a login. The pair's failures are forgotten and it is known from now on; the
-    /// address's stay, or an account of one's own would buy any number of guesses.
-    pub(super) fn succeeded(&self, attempt: Try, now: SystemTime) {
+    /// address's stay, or an account of one's own would buy any number of guesses. Returns what is
+    /// to be remembered of it, if it is not already.
+    pub(super) fn succeeded(&self, attempt: Try, now: SystemTime) -> Option<(Source, SystemTime)> {
+        let pair = attempt.pair?;
         let mut state = self.state.lock();
-        state.failures.remove(&attempt.pair);
-        if state.known.len() >= self.most_keys && !state.known.contains_key(&attempt.pair) {
-            forget_oldest(&mut state.known, |last| *last);
+        let had_wait = state
+            .failures
+            .remove(&pair)
+            .is_some_and(|it| !it.wait.is_zero());
+        let before = state.known.get(&pair).copied();
+        if state.known.len() >= self.most_keys && before.is_none() {
+            forget_oldest(&mut state.known, |known| known.since);
         }
-        state.known.insert(attempt.pair, now);
+        let is_noted = before.is_some_and(|it| age(it.noted, now) < NOTED_EVERY && it.noted <= now);
+        let noted = match before {
+            Some(before) if is_noted => before.noted,
+            _ => now,
+        };
+        let known = Known { since: now, noted };
+        state.known.insert(pair.clone(), known);
+        (!is_noted || had_wait).then_some((pair, now))
     }
 }
 
 impl State {
-    fn wait(&mut self, key: u64, now: SystemTime) -> Duration {
+    fn wait(&mut self, source: &Source, now: SystemTime) -> Duration {
         self.failures
-            .get_mut(&key)
+            .get_mut(source)
             .map_or(Duration::ZERO, |failures| failures.remaining(now))
     }
 
-    fn is_known(&self, attempt: Try, now: SystemTime) -> bool {
-        let since = self.known.get(&attempt.pair);
-        since.is_some_and(|since| age(*since, now) < KNOWN_FOR)
+    fn is_known(&self, attempt: &Try, now: SystemTime) -> bool {
+        let known = attempt.pair.as_ref().and_then(|pair| self.known.get(pair));
+        known.is_some_and(|known| age(known.since, now) < KNOWN_FOR)
     }
 
-    fn fail(&mut self, key: u64, limit: usize, most_keys: usize, now: SystemTime) {
-        if self.failures.len() >= most_keys && !self.failures.contains_key(&key) {
+    /// Counts one failure. The wait that it began, if so.
+    fn fail(
+        &mut self,
+        source: &Source,
+        (limit, longest_wait): (usize, Duration),
+        most_keys: usize,
+        now: SystemTime,
+    ) -> Option<Duration> {
+        if self.failures.len() >= most_keys && !self.failures.contains_key(source) {
             self.failures.retain(|_, failures| !failures.is_over(now));
             if self.failures.len() >= most_keys {
                 // Those who wait go last: to be forgotten is what a guesser would want.
@@ -139,7 +237,8 @@ impl State {
                 });
             }
         }
-        self.failures.entry(key).or_default().add(limit, now);
+        let failures = self.failures.entry(source.clone()).or_default();
+        failures.add(limit, longest_wait, now)
     }
 }
 
@@ -162,25 +261,28 @@ impl Failures {
         self.last.is_none_or(|last| age(last, now) >= quiet)
     }
 
-    fn add(&mut self, limit: usize, now: SystemTime) {
+    /// Counts one. The wait that it began, if so.
+    fn add(&mut self, limit: usize, longest_wait: Duration, now: SystemTime) -> Option<Duration> {
         if self.is_over(now) {
             *self = Self::default();
         }
         if !self.remaining(now).is_zero() {
             // It was under way when the wait began.
-            return;
+            return None;
         }
         self.last = Some(now);
         if !self.wait.is_zero() {
-            self.wait = (self.wait * 2).min(LONGEST_WAIT);
-            return;
+            self.wait = (self.wait * 2).min(longest_wait);
+            return Some(self.wait);
         }
         self.recent.retain(|failure| age(*failure, now) < WINDOW);
         self.recent.push_back(now);
-        if self.recent.len() >= limit {
-            self.recent = VecDeque::new();
-            self.wait = FIRST_WAIT;
+        if self.recent.len() < limit {
+            return None;
         }
+        self.recent = VecDeque::new();
+        self.wait = FIRST_WAIT.min(longest_wait);
+        Some(self.wait)
     }
 }
 
@@ -189,17 +291,12 @@ fn age(then: SystemTime, now: SystemTime) -> Duration {
     now.duration_since(then).unwrap_or_default()
 }
 
-/// What counts as one address: all of an IPv6 /64 belongs to one host or household.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & !u128::from(u64::MAX)).into()),
-        ip @ IpAddr::V4(_) => ip,
-    }
-}
-
-fn forget_oldest<V, K: Ord>(map: &mut HashMap<u64, V>, order: impl Fn(&V) -> K) {
+fn forget_oldest<K: Clone + Eq + Hash, V, O: Ord>(
+    map: &mut HashMap<K, V>,
+    order: impl Fn(&V) -> O,
+) {
     let oldest = map.iter().min_by_key(|(_, value)| order(value));
-    if let Some(key) = oldest.map(|(key, _)| *key) {
+    if let Some(key) = oldest.map(|(key, _)| key.clone()) {
         map.remove(&key);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, TextSink};
 use crate::bot;
-use crate::session::Role;
+use crate::session::Right;
 use crate::wire::{Code, Fields, Refusal, Reply};
 
 /// The request type `bot`.
@@ -14,7 +14,7 @@ impl Handler for Bot {
             msg_type: "bot",
             body: Body::Frame,
             cost: Cost::Quick,
-            role: Role::Guest,
+            right: Some(Right::Bot),
             before_login: false,
             overlap: Overlap::None,
         }

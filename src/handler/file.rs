@@ -2,7 +2,7 @@
 //! held here. Where a file that broke off can go on is told by `offset`.
 
 use super::{Ack, Body, Call, Cost, Handler, Outcome, Overlap, Sink, Spec, refuse_file};
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::{FileError, Files, NewFile, PendingFile, Published, Upload};
 use crate::wire::{
     Answer, Code, Datum, Fields, FileName, Key, Refusal, Reply, RoomName, WantedDigest,
@@ -30,7 +30,7 @@ impl Handler for File {
             msg_type: "file",
             body: Body::File,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::Upload),
             before_login: false,
             overlap: Overlap::Files,
         }

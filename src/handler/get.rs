@@ -3,7 +3,7 @@
 use super::offset::digest;
 use super::viewer::viewer;
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Source, Spec, refuse_file};
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::Content;
 use crate::wire::{Code, Fields, FileName, Refusal, Reply};
 use std::io;
@@ -27,7 +27,7 @@ impl Handler for Get {
             msg_type: "get",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::Download),
             before_login: false,
             overlap: Overlap::None,
         }
@@ -82,6 +82,7 @@ mod tests {
     use super::*;
     use crate::handler::file::File;
     use crate::handler::house::tests::TestHouse;
+    use crate::session::Role;
     use crate::wire::{Answer, Datum, UserName};
 
     const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

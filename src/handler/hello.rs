@@ -2,7 +2,6 @@
 
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
 use crate::config::LoginPolicy;
-use crate::session::Role;
 use crate::wire::{Code, Fields, Refusal, Reply};
 use serde_json::Value;
 use std::sync::atomic::Ordering;
@@ -19,7 +18,7 @@ impl Handler for Hello {
             msg_type: "hello",
             body: Body::None,
             cost: Cost::Quick,
-            role: Role::Guest,
+            right: None,
             before_login: true,
             overlap: Overlap::None,
         }

@@ -3,7 +3,7 @@
 use super::bound::Bound;
 use super::paging::{self, PAGE_BYTES, PageBody};
 use super::{Body, Call, Cost, Handler, House, Outcome, Overlap, Spec, reading, refuse};
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::{Query, Range, StoreError};
 use crate::wire::{Code, FieldError, Fields, Refusal, Reply, RoomName};
 
@@ -27,7 +27,7 @@ impl Handler for History {
             msg_type: "history",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::ReadRoom),
             before_login: false,
             overlap: Overlap::None,
         }
@@ -104,6 +104,7 @@ fn page(house: &House, query: &Query) -> Result<Reply, Refusal> {
 mod tests {
     use super::*;
     use crate::handler::house::tests::TestHouse;
+    use crate::session::Role;
     use crate::store::Messages;
     use crate::store::conformance::message;
     use crate::wire::{Message, UserName};
@@ -187,6 +188,7 @@ mod tests {
             assert_eq!(seqs(&mut house, fields.clone()), Err(code), "{fields:?}");
         }
         house.session.user = UserName::new("lisi").ok();
+        house.session.role = Role::User;
         assert!(seqs(&mut house, Fields::new().with("room", "@lisi")).is_ok());
     }
 }

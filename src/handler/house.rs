@@ -1,5 +1,6 @@
 //! What all handlers share: the stores, the gate, the limits, and what is counted.
 
+use super::Presence;
 use crate::budget::Budget;
 use crate::config::Limits;
 use crate::gate::Gate;
@@ -23,6 +24,8 @@ pub struct House {
     pub rooms: Arc<Rooms>,
     /// Who is let in.
     pub gate: Gate,
+    /// Who is logged in where.
+    pub presence: Presence,
     /// Where files are shown as they are published.
     pub show: Arc<dyn Show>,
     /// Every bound.
@@ -215,6 +218,7 @@ pub(crate) mod tests {
                 files,
                 rooms: rooms(&limits, &budget),
                 gate: Gate::new(Arc::new(MemoryUsers::new(accounts))),
+                presence: Presence::default(),
                 show,
                 limits,
                 budget,

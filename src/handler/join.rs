@@ -4,7 +4,7 @@
 use super::bound::Bound;
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, reading, refuse};
 use crate::rooms::JoinError;
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::StoreError;
 use crate::wire::{Code, Fields, Refusal, Reply, RoomName};
 
@@ -17,7 +17,7 @@ impl Handler for Join {
             msg_type: "join",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::ReadRoom),
             before_login: false,
             overlap: Overlap::None,
         }
@@ -55,6 +55,7 @@ mod tests {
     use crate::handler::house::tests::TestHouse;
     use crate::handler::leave::Leave;
     use crate::rooms::Silent;
+    use crate::session::Role;
     use crate::store::Messages;
     use crate::store::conformance::message;
     use crate::wire::{Datum, Message, UserName, frame};
@@ -150,6 +151,7 @@ mod tests {
             assert_eq!(join(&mut house, fields), Err(code));
         }
         house.session.user = UserName::new("lisi").ok();
+        house.session.role = Role::User;
         assert!(join(&mut house, room("@lisi")).is_ok());
         let refused = house.serve(&Leave, &Fields::new(), &[]).unwrap_err();
         assert_eq!(refused.code, Code::BadHeader);

@@ -1,7 +1,7 @@
 //! `leave`: a connection reads a room no longer. No push of that room follows the reply.
 
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
-use crate::session::Role;
+use crate::session::Right;
 use crate::wire::{Fields, Refusal, Reply, RoomName};
 
 /// The request type `leave`.
@@ -13,7 +13,7 @@ impl Handler for Leave {
             msg_type: "leave",
             body: Body::None,
             cost: Cost::Quick,
-            role: Role::Guest,
+            right: Some(Right::ReadRoom),
             before_login: false,
             overlap: Overlap::None,
         }

@@ -3,7 +3,7 @@
 use super::paging::{self, PageBody};
 use super::viewer::viewer;
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, refuse_file};
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::{ListQuery, Listed};
 use crate::wire::{Fields, Refusal, UserName};
 use serde::Serialize;
@@ -27,7 +27,7 @@ impl Handler for List {
             msg_type: "list",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::List),
             before_login: false,
             overlap: Overlap::None,
         }

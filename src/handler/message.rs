@@ -3,7 +3,7 @@
 
 use super::{Ack, Body, Call, Cost, Handler, Outcome, Overlap, Spec, TextSink, refuse};
 use crate::budget::Charge;
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::{NewMessage, Pending, Receipt, StoreError};
 use crate::wire::{Answer, Fields, Key, Refusal, Reply, RoomName};
 
@@ -28,7 +28,7 @@ impl Handler for Message {
             msg_type: "msg",
             body: Body::Frame,
             cost: Cost::Quick,
-            role: Role::Guest,
+            right: Some(Right::Post),
             before_login: false,
             overlap: Overlap::Posts,
         }

@@ -15,31 +15,38 @@ mod hello;
 mod history;
 mod house;
 mod join;
+mod kick;
 mod leave;
 mod list;
 mod login;
+mod logout;
 mod message;
 mod offset;
 mod paging;
 mod ping;
+mod presence;
 mod reading;
 mod refuse;
 mod remove;
 mod rooms;
+mod secrecy;
 mod source;
 mod text;
 mod viewer;
 
 pub use ack::Ack;
 pub use house::{Counters, Hidden, House, Show, rooms, watch, watch_files};
+pub use presence::{Order, Presence, Ring};
+pub use reading::leave_closed_rooms;
 pub use refuse::{refuse, refuse_file};
 pub use source::Source;
 pub use text::TextSink;
 
 use crate::rooms::Reader;
-use crate::session::{Role, Session};
+use crate::session::{Right, Session};
+use crate::store::Account;
 use crate::ticket::{Redeemer, Ticket};
-use crate::wire::{Answer, Code, Fields, Refusal, Reply};
+use crate::wire::{Answer, Code, Fields, Refusal, Reply, TokenHash};
 use std::sync::Arc;
 
 /// Every request type that is served, in the order in which the protocol document lists them.
@@ -57,8 +64,10 @@ pub const HANDLERS: &[&dyn Handler] = &[
     &list::List,
     &remove::Remove,
     &login::Login,
+    &logout::Logout,
     &bot::Bot,
     &ping::Ping,
+    &kick::Kick,
 ];
 
 /// What serving a request may cost the thread that does it.
@@ -119,8 +128,8 @@ pub struct Spec {
     pub body: Body,
     /// What serving it may cost.
     pub cost: Cost,
-    /// The least role that may ask for it.
-    pub role: Role,
+    /// What its asker must have the right to; `None` if anybody may ask.
+    pub right: Option<Right>,
     /// Whether it is served before the login that a listener requires.
     pub before_login: bool,
     /// Which earlier requests of its connection may still wait for their answers when it begins.
@@ -131,6 +140,12 @@ pub struct Spec {
 pub trait Handler: Sync {
     /// What dispatch must know of it.
     fn spec(&self) -> Spec;
+
+    /// What serving a request with these fields may cost, where that depends on them.
+    fn cost(&self, fields: &Fields) -> Cost {
+        let _ = fields;
+        self.spec().cost
+    }
 
     /// Begins a request: checks its fields and, where no body follows, serves it.
     ///
@@ -249,6 +264,26 @@ impl<'a> Call<'a> {
             let reason = "nothing can be pushed to this connection";
             Refusal::new(Code::Forbidden, reason)
         })
+    }
+
+    /// Makes the session that of `account`. `token` is what it was opened with or is to be given.
+    pub fn sign_in(&mut self, account: &Account, token: Option<TokenHash>) {
+        self.sign_out();
+        let mark = account.secret.mark();
+        let presence = &self.house.presence;
+        presence.enter(self.connection, &account.name, mark, account.role);
+        self.session.user = Some(account.name.clone());
+        self.session.role = account.role;
+        self.session.mark = Some(mark);
+        self.session.token = token;
+    }
+
+    /// Makes the session a guest's.
+    pub fn sign_out(&mut self) {
+        if let Some(user) = &self.session.user {
+            self.house.presence.leave(self.connection, user);
+        }
+        self.session.log_out();
     }
 
     /// The ticket for this request's answer, for an outcome of [`Outcome::Ticket`].

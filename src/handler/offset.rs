@@ -1,7 +1,7 @@
 //! `offset`: how much of a file is safe here, so that a sender can go on where it broke off.
 
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, refuse_file};
-use crate::session::Role;
+use crate::session::Right;
 use crate::store::PartialId;
 use crate::wire::{Code, Digest, FieldError, Fields, FileName, Refusal, Reply, WantedDigest};
 
@@ -14,7 +14,7 @@ impl Handler for Offset {
             msg_type: "offset",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::Upload),
             before_login: false,
             overlap: Overlap::None,
         }

@@ -1,7 +1,6 @@
 //! `ping`: is anybody there?
 
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec};
-use crate::session::Role;
 use crate::wire::{Fields, Refusal, Reply};
 
 /// Answers, and nothing else. Served before a login, so that a client can keep a connection warm.
@@ -13,7 +12,7 @@ impl Handler for Ping {
             msg_type: "ping",
             body: Body::None,
             cost: Cost::Quick,
-            role: Role::Guest,
+            right: None,
             before_login: true,
             overlap: Overlap::Posts,
         }

@@ -1,15 +1,21 @@
 //! Who may read which room. `@name` is that user's own: others may post there, only that user and
 //! admins may read it or learn that it is there.
 
-use crate::session::{Role, Session};
+use super::Call;
+use crate::rooms::{Reader, Rooms};
+use crate::session::{Right, Session};
 use crate::store::PersonalRooms;
 use crate::wire::{Code, Refusal, RoomName};
 
 /// Whether `session` may read `room`.
 pub(super) fn may_read(session: &Session, room: &RoomName) -> bool {
     let user = session.user.as_ref().map(|user| user.as_str());
-    let is_open = room.owner().is_none();
-    is_open || session.role == Role::Admin || room.owner() == user
+    let right = match room.owner() {
+        None => Right::ReadRoom,
+        owner if owner == user => Right::ReadOwnRoom,
+        Some(_) => Right::ReadAnyRoom,
+    };
+    session.role.may(right)
 }
 
 /// Sees to it that `session` may read `room`.
@@ -28,9 +34,22 @@ pub(super) fn check(session: &Session, room: &RoomName) -> Result<(), Refusal> {
 /// Which personal rooms `session` sees in a list.
 pub(super) fn personal_rooms(session: &Session) -> PersonalRooms<'_> {
     match &session.user {
-        _ if session.role == Role::Admin => PersonalRooms::All,
+        _ if session.role.may(Right::ReadAnyRoom) => PersonalRooms::All,
         Some(user) => PersonalRooms::Of(user),
         None => PersonalRooms::None,
+    }
+}
+
+/// Has `reader` leave what `session` may not read any more. Nothing of it follows.
+pub fn leave_closed_rooms(session: &Session, reader: &mut Reader, rooms: &Rooms) {
+    reader.leave_where(rooms, |room| !may_read(session, room));
+}
+
+/// The same for who asks in `call`.
+pub(super) fn leave_closed(call: &mut Call<'_>) {
+    let house = call.house;
+    if let Some(reader) = call.reader.as_deref_mut() {
+        leave_closed_rooms(call.session, reader, &house.rooms);
     }
 }
 
@@ -38,6 +57,7 @@ pub(super) fn personal_rooms(session: &Session) -> PersonalRooms<'_> {
 mod tests {
     use super::*;
     use crate::config::LoginPolicy;
+    use crate::session::Role;
     use crate::wire::UserName;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::viewer::viewer;
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, refuse_file};
-use crate::session::Role;
+use crate::session::Right;
 use crate::wire::{Fields, FileName, Refusal, Reply};
 
 /// The request type `remove`.
@@ -15,7 +15,7 @@ impl Handler for Remove {
             body: Body::None,
             cost: Cost::Blocking,
             // A guest owns nothing.
-            role: Role::User,
+            right: Some(Right::RemoveOwn),
             before_login: false,
             overlap: Overlap::None,
         }
@@ -35,6 +35,7 @@ mod tests {
     use super::*;
     use crate::handler::file::File;
     use crate::handler::house::tests::TestHouse;
+    use crate::session::Role;
     use crate::wire::{Code, UserName};
 
     #[test]

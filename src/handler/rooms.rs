@@ -2,7 +2,7 @@
 
 use super::paging::{self, PageBody};
 use super::{Body, Call, Cost, Handler, Outcome, Overlap, Spec, reading, refuse};
-use crate::session::Role;
+use crate::session::Right;
 use crate::wire::{Fields, Refusal, RoomName};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ impl Handler for ListRooms {
             msg_type: "rooms",
             body: Body::None,
             cost: Cost::Blocking,
-            role: Role::Guest,
+            right: Some(Right::ReadRoom),
             before_login: false,
             overlap: Overlap::None,
         }
@@ -68,6 +68,7 @@ mod tests {
     use super::*;
     use crate::handler::house::tests::TestHouse;
     use crate::handler::join::Join;
+    use crate::session::Role;
     use crate::store::Messages;
     use crate::store::conformance::message;
     use crate::wire::{Code, UserName};

@@ -114,6 +114,11 @@ impl Mail {
         was_empty
     }
 
+    /// The rooms that are joined.
+    pub(super) fn rooms(&self) -> Vec<RoomName> {
+        self.state.lock().places.keys().cloned().collect()
+    }
+
     /// How many rooms are joined.
     pub(super) fn joined(&self) -> usize {
         self.state.lock().places.len()

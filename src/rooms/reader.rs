@@ -119,6 +119,14 @@ impl Reader {
         }
     }
 
+    /// Leaves every room that `is_closed`, as [`leave`](Self::leave) does.
+    pub fn leave_where(&mut self, rooms: &Rooms, is_closed: impl Fn(&RoomName) -> bool) {
+        let joined = self.mail.as_ref().map(|mail| mail.rooms());
+        for room in joined.into_iter().flatten().filter(|room| is_closed(room)) {
+            self.leave(rooms, &room);
+        }
+    }
+
     /// Leaves every room. What was posted before is still sent.
     pub fn wind_up(&mut self, rooms: &Rooms) {
         if let Some(mail) = &self.mail {

@@ -41,9 +41,10 @@ pub(super) const PHASE: u32 = 1 << 7;
 const CLOSED: u32 = 1 << 8;
 /// Something is to be pushed.
 pub(super) const MAIL: u32 = 1 << 9;
-
 /// It has been idle for long, and there is little room left.
 pub(super) const IDLE: u32 = 1 << 10;
+/// There is an order for it.
+pub(super) const ORDER: u32 = 1 << 11;
 
 /// What tells that its peer, or what it reads, is alive.
 const ALIVE: u32 = READABLE | WRITABLE | INBOX | MAIL;
@@ -235,6 +236,7 @@ pub(super) struct Inside {
     pub(super) is_muted: bool,
     /// Bytes of bodies received and of output sent, and frames begun: what progress is judged by.
     pub(super) progress: u64,
+    /// Since when it may owe a login.
     pub(super) opened: Instant,
     pub(super) wait: Option<Wait>,
     /// The time of this connection's entry among the timers.

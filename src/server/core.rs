@@ -88,6 +88,21 @@ impl Core {
         notified != Notified::Gone
     }
 
+    /// Tells the connections with these keys of `events`; those that are gone are passed over.
+    pub(super) fn tell(&self, keys: &[u64], events: u32) {
+        let mut ready = Vec::new();
+        self.registry.find(
+            keys.iter().copied(),
+            |key| *key,
+            |_, connection| {
+                if connection.notify(events) == Notified::Owner {
+                    ready.push(Arc::clone(connection));
+                }
+            },
+        );
+        self.share(ready);
+    }
+
     /// Tells every connection there is.
     pub(super) fn notify_all(&self, events: u32) {
         for connection in self.registry.all() {

@@ -6,6 +6,7 @@ use super::shutdown::Phase;
 use super::stream::Stream;
 use super::turn::{Turn, Verdict};
 use super::wait::{Duty, Expired};
+use crate::handler::{Order, leave_closed_rooms};
 use crate::wire::{Code, Refusal};
 use std::io;
 use std::sync::atomic::Ordering;
@@ -197,6 +198,27 @@ impl Turn<'_> {
         Ok(Verdict::Again)
     }
 
+    /// Does what an admin or a change of the account orders. `None` if the connection goes on.
+    pub(super) fn obey(&mut self, inside: &mut Inside) -> Option<Verdict> {
+        let house = &self.core.house;
+        match house.presence.take_order(self.connection.key)? {
+            Order::Become(role) => {
+                inside.session.role = role;
+                leave_closed_rooms(&inside.session, &mut inside.reader, &house.rooms);
+                None
+            }
+            // In the middle of a body nothing can be said, and to who is going away all is said.
+            Order::End(_) if inside.transfer.is_some() || inside.input != Input::Open => {
+                Some(self.close(inside))
+            }
+            Order::End(refusal) => {
+                self.break_off(inside, refusal);
+                inside.pending.clear();
+                None
+            }
+        }
+    }
+
     /// Closes the socket and forgets the connection.
     pub(super) fn close(&mut self, inside: &mut Inside) -> Verdict {
         self.drop_request(inside);
@@ -217,6 +239,9 @@ impl Turn<'_> {
         inside.held = None;
         inside.outbox.clear();
         inside.reader.close(&self.core.house.rooms);
+        if let Some(user) = &inside.session.user {
+            self.core.house.presence.leave(self.connection.key, user);
+        }
         self.core.registry.remove(self.connection.key);
         // Whoever waits for a permit behind this connection must not wait for its turn.
         self.is_its_turn |= self.connection.mark_closed() & PERMIT != 0;

@@ -8,7 +8,7 @@ use crate::dispatch;
 use crate::handler::{Body, Call, Cost, Outcome, Overlap};
 use crate::wire::{Answer, Code, Expect, Fields, Header, Id, Refusal};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When a client whose text was refused for lack of memory may try again.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ impl Turn<'_> {
             return Some(Stop::Held);
         }
         if let Some(held) = &inside.held {
-            let cost = dispatch::cost(held.handler);
+            let cost = dispatch::cost(held.handler, &held.header);
             // Who reads answers is told `busy`; who doesn't would lose its text, and waits.
             let hears_refusals = held.header.id.is_some() && inside.tells_refusals;
             inside.waits_for_memory =
@@ -125,7 +125,7 @@ impl Turn<'_> {
             }
         };
         if expect != Expect::Nothing {
-            let cost = dispatch::cost(*handler);
+            let cost = dispatch::cost(*handler, header);
             let is_file = sink.is_none() || held.body() == Body::File;
             inside.request = Some(Request {
                 id,
@@ -136,7 +136,7 @@ impl Turn<'_> {
                 discarded: 0,
             });
         }
-        self.widen_headers(inside);
+        self.fit_headers(inside);
     }
 
     fn announce(&mut self, inside: &mut Inside, bytes: u64) {
@@ -204,7 +204,7 @@ impl Turn<'_> {
         };
         let outcome = self.call(inside, |call| dispatch::finish(call, sink));
         self.settle(inside, id, overlap, outcome);
-        self.widen_headers(inside);
+        self.fit_headers(inside);
     }
 
     fn call<T>(&self, inside: &mut Inside, run: impl FnOnce(&mut Call<'_>) -> T) -> T {
@@ -243,9 +243,7 @@ impl Turn<'_> {
         };
         self.core.count(answer.is_err());
         if let Err(refusal) = &answer
-            && (id.is_none()
-                || !inside.tells_refusals
-                || matches!(refusal.code, Code::BadLogin | Code::TooManyTries))
+            && (id.is_none() || !inside.tells_refusals || refusal.code == Code::TooManyTries)
         {
             self.core.log_refusal(inside.session.peer, refusal);
         }
@@ -268,14 +266,22 @@ impl Turn<'_> {
         }
     }
 
-    /// After a login headers may be as long as anybody's.
-    fn widen_headers(&self, inside: &mut Inside) {
-        if inside.has_small_headers && !inside.session.owes_login() {
-            inside.has_small_headers = false;
-            inside
-                .conversation
-                .set_max_header(self.core.house.limits.max_header);
+    /// After a login headers may be as long as anybody's; after a logout, where a login is required,
+    /// they may not any more, and the time for the next login begins.
+    fn fit_headers(&self, inside: &mut Inside) {
+        let owes_login = inside.session.owes_login();
+        if inside.has_small_headers == owes_login {
+            return;
         }
+        inside.has_small_headers = owes_login;
+        let limits = &self.core.house.limits;
+        let most = if owes_login {
+            inside.opened = Instant::now();
+            limits.max_header_before_login
+        } else {
+            limits.max_header
+        };
+        inside.conversation.set_max_header(most);
     }
 
     /// Drops a request whose body will not come whole.

@@ -36,6 +36,7 @@ mod stream;
 mod timers;
 mod turn;
 mod wait;
+mod watch;
 mod worker;
 
 pub use error::ServeError;

@@ -7,7 +7,7 @@ use super::start::Server;
 use crate::budget::Budget;
 use crate::config::{Config, Limits, Listen, Scheme};
 use crate::gate::Gate;
-use crate::handler::{Counters, House, Show, rooms, watch, watch_files};
+use crate::handler::{Counters, House, Presence, Show, rooms, watch, watch_files};
 use crate::store::{Database, FileLimits, Files, Folder, Messages, Users, UsersFile};
 use crate::time::{Clock, Random};
 use crate::tls::Shown;
@@ -106,11 +106,16 @@ pub(super) fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, Serv
     let budget = Budget::new(config.limits.max_buffers);
     let rooms = rooms(&config.limits, &budget);
     messages.observe(watch(&show, &counters, &rooms));
+    let gate = Gate::with(Arc::new(users), clock.clone(), random.clone())
+        .with_limits(&config.limits)
+        .with_tokens(messages.clone())
+        .with_bans(messages.clone());
     Ok(House {
         messages,
         files: Arc::new(files),
         rooms,
-        gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
+        gate,
+        presence: Presence::default(),
         show,
         budget,
         limits: config.limits,

@@ -1,13 +1,12 @@
 //! What is pushed to a connection that joined rooms: moved to the outbox as far as the peer reads,
 //! between the replies, and read from the store where there is more.
 
-use super::connection::{Input, Inside, MAIL, Notified};
+use super::connection::{Input, Inside, MAIL};
 use super::core::Core;
 use super::turn::Turn;
 use crate::handler::{Cost, refuse};
 use crate::rooms::Bell;
 use socket2::SockRef;
-use std::sync::Arc;
 
 /// Pushes that an outbox takes at once, in bytes: what a connection that reads nothing has to
 /// itself of what is pushed to thousands.
@@ -112,17 +111,6 @@ impl Inside {
 
 impl Bell for Core {
     fn ring(&self, connections: &[u64]) {
-        let mut ready = Vec::new();
-        let keys = connections.iter().copied();
-        self.registry.find(
-            keys,
-            |key| *key,
-            |_, connection| {
-                if connection.notify(MAIL) == Notified::Owner {
-                    ready.push(Arc::clone(connection));
-                }
-            },
-        );
-        self.share(ready);
+        self.tell(connections, MAIL);
     }
 }

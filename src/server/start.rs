@@ -9,6 +9,7 @@ use super::error::ServeError;
 use super::open::Listener;
 use super::queue::Job;
 use super::shutdown::Phase;
+use super::watch::Watch;
 use super::worker::Worker;
 use crate::config::Listen;
 use crate::handler::House;
@@ -29,6 +30,7 @@ pub struct Server {
     acceptors: Acceptors,
     workers: Workers,
     delivery: Delivery,
+    watch: Watch,
     stop: Arc<OwnedFd>,
     drain: (Sender<()>, Receiver<()>),
 }
@@ -101,6 +103,7 @@ impl Server {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).map_err(std::io::Error::from)?);
         let workers = start_workers(&core);
         let delivery = Delivery::start(&core)?;
+        let watch = Watch::start(&core)?;
         let acceptors = start_acceptors(&core, listeners, &stop)?;
         Ok(Self {
             core,
@@ -108,6 +111,7 @@ impl Server {
             acceptors,
             workers,
             delivery,
+            watch,
             stop,
             drain: bounded(1),
         })
@@ -161,6 +165,7 @@ impl Server {
         stuck += self
             .delivery
             .stop(&self.core, deadline.max(Instant::now() + patience));
+        stuck += self.watch.stop(deadline.max(Instant::now() + patience));
         let closed = close_stores(&self.core, deadline.max(Instant::now() + patience));
         stuck += usize::from(!closed);
         summary(&self.core, stuck)

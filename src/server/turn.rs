@@ -3,7 +3,7 @@
 
 use super::admission::{Admission, Permit};
 use super::connection::{
-    Connection, ENDING, Held, IDLE, INBOX, Input, Inside, PERMIT, READABLE, TIMER,
+    Connection, ENDING, Held, IDLE, INBOX, Input, Inside, ORDER, PERMIT, READABLE, TIMER,
 };
 use super::core::Core;
 use super::shutdown::Phase;
@@ -133,6 +133,11 @@ impl<'a> Turn<'a> {
                 }
                 inside.replies.fill(redeemed.slot, redeemed.answer);
             }
+        }
+        if events & ORDER != 0
+            && let Some(verdict) = self.obey(inside)
+        {
+            return verdict;
         }
         if events & (IDLE | READABLE) == IDLE && inside.is_idle() {
             return self.make_way(inside);

@@ -11,6 +11,7 @@ use super::serving;
 use super::shutdown::Phase;
 use super::stream::Stream;
 use super::turn::{self, TURN_BYTES, Verdict};
+use crate::config::Scheme;
 use crate::session::Session;
 use crate::ticket::Redeemer;
 use crate::wire::frame;
@@ -202,6 +203,7 @@ impl Worker {
         if let Some(room) = &listen.room {
             session.room = room.clone();
         }
+        session.takes_tokens = listen.scheme == Scheme::Framed;
         let has_small_headers = session.owes_login();
         let max_header = if has_small_headers {
             limits.max_header_before_login

@@ -2,8 +2,9 @@
 //! `memory_users`.
 
 use super::StoreError;
-use crate::session::Role;
+use crate::session::{Role, SecretMark};
 use crate::wire::UserName;
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// What proves that somebody is who they say.
@@ -22,6 +23,13 @@ impl Secret {
         match self {
             Self::Md5(text) | Self::Argon2(text) => text,
         }
+    }
+
+    /// A fingerprint by which it is known again. Of an Argon2id string, which has a random salt, it
+    /// tells nothing; of the course's form it is only ever held in memory.
+    #[must_use]
+    pub fn mark(&self) -> SecretMark {
+        SecretMark(Sha256::digest(self.as_str()).into())
     }
 
     /// Which form it has, as an operator reads it: `md5` or `argon2id`.
@@ -61,6 +69,9 @@ pub trait Users: Send + Sync {
 
     /// Whether there is no account at all.
     fn is_empty(&self) -> bool;
+
+    /// A number that changes when what [`find`](Self::find) says does. May read the disk.
+    fn revision(&self) -> u64;
 
     /// Replaces `account`'s secret by `secret`, if it is still what `account` says. Blocks.
     ///
@@ -105,10 +116,13 @@ pub(super) mod conformance {
             assert_eq!(users.find(absent), None, "{absent:?}");
         }
 
+        let revision = users.revision();
+        assert_eq!(users.revision(), revision);
         let stronger = Secret::Argon2(PHC.to_owned());
         users.replace_secret(&zhangsan, &stronger).unwrap();
         let upgraded = account("zhangsan", stronger, Role::User);
         assert_eq!(users.find("zhangsan"), Some(upgraded.clone()));
+        assert_ne!(users.revision(), revision);
         assert_eq!(users.find("李四"), Some(lisi));
 
         // What is no longer as the caller saw it stays as it is.

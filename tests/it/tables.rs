@@ -5,6 +5,7 @@ use crate::golden::{self, form::Event};
 use gatepost::cli::exit::EXITS;
 use gatepost::config::{LIMITS, SCHEMES, Unit};
 use gatepost::handler::HANDLERS;
+use gatepost::session::{RIGHTS, Role};
 use gatepost::wire::CODES;
 use std::fs;
 use std::path::Path;
@@ -197,6 +198,29 @@ fn answered(steps: &[golden::form::Step], name: &str, ok: bool) -> bool {
         });
         answer.and_then(serde_json::Value::as_bool) == Some(ok)
     })
+}
+
+#[test]
+fn every_right_has_its_row() {
+    let rows = table(&document("docs/protocol.md"), "## Roles and rights");
+    let expected: Vec<_> = RIGHTS
+        .iter()
+        .map(|(right, about, _)| {
+            let may = |role: Role| if role.may(*right) { "yes" } else { "–" };
+            let roles = Role::ALL.map(|role| may(role).to_owned());
+            [vec![(*about).to_owned()], roles.to_vec()].concat()
+        })
+        .collect();
+    let table: Vec<_> = expected
+        .iter()
+        .map(|row| format!("| {} |", row.join(" | ")))
+        .collect();
+    assert_eq!(
+        rows,
+        expected,
+        "the table should be:\n{}\n",
+        table.join("\n")
+    );
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn throttle() -> Throttle {
+    Throttle::new(&Limits::default())
+}
+
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
@@ -34,7 +38,7 @@ fn succeed(throttle: &Throttle, peer: &str, user: &str, now: u64) -> u64 {
 
 #[test]
 fn five_a_minute_then_waits_that_grow_to_an_hour() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for second in 0..5 {
         assert_eq!(fail(&throttle, "192.0.2.1", "a", second), 0);
     }
@@ -57,7 +61,7 @@ fn five_a_minute_then_waits_that_grow_to_an_hour() {
 
 #[test]
 fn four_a_minute_go_on_for_ever() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for quarter in 0..100 {
         assert_eq!(fail(&throttle, "192.0.2.1", "a", quarter * 15), 0);
     }
@@ -65,7 +69,7 @@ fn four_a_minute_go_on_for_ever() {
 
 #[test]
 fn twenty_of_one_address_in_all() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for number in 0..20 {
         assert_eq!(fail(&throttle, "192.0.2.1", &number.to_string(), 0), 0);
     }
@@ -76,7 +80,7 @@ fn twenty_of_one_address_in_all() {
 
 #[test]
 fn an_ipv6_network_is_one_address() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for number in 0..20 {
         assert_eq!(
             fail(
@@ -94,7 +98,7 @@ fn an_ipv6_network_is_one_address() {
 
 #[test]
 fn good_logins_are_never_throttled() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for number in 0..5_000 {
         let user = (number % 7).to_string();
         assert_eq!(succeed(&throttle, "127.0.0.1", &user, 0), 0);
@@ -103,7 +107,7 @@ fn good_logins_are_never_throttled() {
 
 #[test]
 fn nobody_elsewhere_locks_an_owner_out() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     assert_eq!(succeed(&throttle, "192.0.2.1", "owner", 0), 0);
     // Somebody else at the same address uses up its tries, also those on the owner's name
     // from elsewhere.
@@ -125,7 +129,7 @@ fn nobody_elsewhere_locks_an_owner_out() {
 
 #[test]
 fn a_login_forgets_the_pairs_failures_but_not_the_addresses() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for round in 0..4 {
         for _ in 0..4 {
             assert_eq!(fail(&throttle, "192.0.2.1", &format!("u{round}"), 0), 0);
@@ -144,7 +148,7 @@ fn a_login_forgets_the_pairs_failures_but_not_the_addresses() {
 
 #[test]
 fn a_clock_set_back_makes_no_wait_longer() {
-    let throttle = Throttle::new();
+    let throttle = throttle();
     for _ in 0..5 {
         fail(&throttle, "192.0.2.1", "a", 500_000);
     }
@@ -154,7 +158,10 @@ fn a_clock_set_back_makes_no_wait_longer() {
 
 #[test]
 fn what_is_tracked_is_bounded_and_waits_are_kept_longest() {
-    let throttle = Throttle::with_most_keys(10);
+    let throttle = Throttle {
+        most_keys: 10,
+        ..throttle()
+    };
     for _ in 0..5 {
         fail(&throttle, "192.0.2.1", "a", 0);
     }
@@ -168,4 +175,89 @@ fn what_is_tracked_is_bounded_and_waits_are_kept_longest() {
     assert!(state.known.len() <= 10);
     drop(state);
     assert_eq!(fail(&throttle, "192.0.2.1", "a", 1), 59);
+}
+
+fn source(text: &str) -> Source {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_cannot_be_a_name_counts_for_the_address_alone() {
+    let throttle = throttle();
+    for number in 0..20 {
+        assert_eq!(fail(&throttle, "192.0.2.1", "no|name", number), 0);
+    }
+    assert_eq!(fail(&throttle, "192.0.2.1", "no|name", 19), 60);
+    assert_eq!(fail(&throttle, "192.0.2.1", "a", 19), 60);
+}
+
+#[test]
+fn the_limits_are_the_operator_s() {
+    let throttle = Throttle::new(&Limits {
+        max_failed_logins: 1,
+        max_failed_logins_per_address: 2,
+        longest_login_wait: Duration::from_secs(90),
+        ..Limits::default()
+    });
+    assert_eq!(fail(&throttle, "192.0.2.1", "a", 0), 0);
+    assert_eq!(fail(&throttle, "192.0.2.1", "a", 0), 60);
+    assert_eq!(fail(&throttle, "192.0.2.1", "b", 0), 0);
+    assert_eq!(fail(&throttle, "192.0.2.1", "c", 0), 60);
+    assert_eq!(fail(&throttle, "192.0.2.1", "a", 60), 0);
+    assert_eq!(fail(&throttle, "192.0.2.1", "a", 60), 90);
+}
+
+#[test]
+fn waits_and_known_pairs_are_told_and_taken_over() {
+    let (before, after) = (throttle(), throttle());
+    let try_as = |throttle: &Throttle, user: &str, now: u64| {
+        throttle.check(ip("192.0.2.1"), user, at(now)).unwrap()
+    };
+    let known = before
+        .succeeded(try_as(&before, "owner", 0), at(0))
+        .unwrap();
+    assert_eq!(known, (source("192.0.2.1 owner"), at(0)));
+    let mut bans = Vec::new();
+    for second in 0..5 {
+        assert!(bans.is_empty(), "told before a wait began");
+        bans = before.failed(try_as(&before, "a", second), at(second));
+    }
+    let ban = Ban {
+        source: source("192.0.2.1 a"),
+        wait: FIRST_WAIT,
+        since: at(4),
+    };
+    assert_eq!(bans, [ban]);
+    after.remember(Remembered {
+        bans,
+        known: vec![known],
+        lifted: Vec::new(),
+    });
+    assert!(after.is_in_force());
+    assert_eq!(fail(&after, "192.0.2.1", "a", 5), 59);
+    // Doubled, as it would have been.
+    let bans = after.failed(try_as(&after, "a", 64), at(64));
+    assert_eq!(bans[0].wait, 2 * FIRST_WAIT);
+    // The known pair is exempt from the address's count still.
+    for number in 0..20 {
+        fail(&after, "192.0.2.1", &number.to_string(), 64);
+    }
+    assert_eq!(succeed(&after, "192.0.2.1", "owner", 64), 0);
+    after.lift(&[source("192.0.2.1 a"), source("192.0.2.1")]);
+    assert!(!after.is_in_force());
+    assert_eq!(fail(&after, "192.0.2.1", "a", 65), 0);
+}
+
+#[test]
+fn that_somebody_logged_in_is_told_once_a_day() {
+    let throttle = throttle();
+    let told = |now: u64| {
+        let attempt = throttle.check(ip("192.0.2.1"), "a", at(now)).unwrap();
+        throttle.succeeded(attempt, at(now)).is_some()
+    };
+    let day = 24 * 3_600;
+    let times = [0, 1, day - 1, day, day + 1, 2 * day];
+    assert_eq!(times.map(told), [true, false, false, true, false, true]);
+    // The clock was set back.
+    assert!(told(5));
 }

@@ -7,41 +7,60 @@ use std::collections::HashMap;
 
 /// A store of accounts that touches no disk.
 #[derive(Debug, Default)]
-pub struct MemoryUsers(RwLock<HashMap<UserName, Account>>);
+pub struct MemoryUsers(RwLock<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    accounts: HashMap<UserName, Account>,
+    revision: u64,
+}
 
 impl MemoryUsers {
     /// A store that holds `accounts`; of two with one name the last counts.
     #[must_use]
     pub fn new(accounts: impl IntoIterator<Item = Account>) -> Self {
         let by_name = |account: Account| (account.name.clone(), account);
-        Self(RwLock::new(accounts.into_iter().map(by_name).collect()))
+        Self(RwLock::new(State {
+            accounts: accounts.into_iter().map(by_name).collect(),
+            revision: 0,
+        }))
     }
 
     /// Adds `account`, in place of one with the same name.
     pub fn insert(&self, account: Account) {
-        self.0.write().insert(account.name.clone(), account);
+        let mut state = self.0.write();
+        state.accounts.insert(account.name.clone(), account);
+        state.revision += 1;
     }
 
     /// Removes the account called `name`, if there is one.
     pub fn remove(&self, name: &str) {
-        self.0.write().remove(name);
+        let mut state = self.0.write();
+        state.accounts.remove(name);
+        state.revision += 1;
     }
 }
 
 impl Users for MemoryUsers {
     fn find(&self, name: &str) -> Option<Account> {
-        self.0.read().get(name).cloned()
+        self.0.read().accounts.get(name).cloned()
     }
 
     fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+        self.0.read().accounts.is_empty()
+    }
+
+    fn revision(&self) -> u64 {
+        self.0.read().revision
     }
 
     fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
-        if let Some(present) = self.0.write().get_mut(account.name.as_str())
+        let mut state = self.0.write();
+        if let Some(present) = state.accounts.get_mut(account.name.as_str())
             && present.secret == account.secret
         {
             present.secret = secret.clone();
+            state.revision += 1;
         }
         Ok(())
     }

@@ -67,6 +67,7 @@ pub(super) struct Turn(u64);
 #[derive(Debug, Default)]
 pub(super) struct Belief {
     accounts: HashMap<UserName, Account>,
+    revision: u64,
     faults: Vec<Fault>,
     stamp: Option<Stamp>,
     settled: bool,
@@ -94,6 +95,11 @@ impl Belief {
     /// The accounts that count.
     pub(super) fn accounts(&self) -> &HashMap<UserName, Account> {
         &self.accounts
+    }
+
+    /// Grows whenever other accounts count than before.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// The lines of the last reading that don't count.
@@ -136,10 +142,10 @@ impl Belief {
             .stamp
             .is_some_and(|stamp| stamp.rests_for(DOUBT, now));
         match self.doubt.take() {
-            _ if !lost || rests => self.accounts = accounts,
+            _ if !lost || rests => self.believe(accounts),
             Some(doubt) if doubt.accounts == accounts => {
                 if doubt.is_over(now) {
-                    self.accounts = accounts;
+                    self.believe(accounts);
                 } else {
                     // If the clock was set back the second begins anew.
                     let since = doubt.since.min(now);
@@ -154,6 +160,11 @@ impl Belief {
             }
         }
         new
+    }
+
+    fn believe(&mut self, accounts: HashMap<UserName, Account>) {
+        self.revision += u64::from(accounts != self.accounts);
+        self.accounts = accounts;
     }
 }
 

@@ -4,6 +4,7 @@
 use super::super::{Account, Secret, StoreError};
 use super::edit::{Change, EditError, apply};
 use super::line::{Contents, Fault, parse};
+use super::read_regular;
 use crate::wire::UserName;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
@@ -78,7 +79,7 @@ impl UsersEditor {
     ///
     /// [`StoreError`] if the file can't be read.
     pub fn list(&self) -> Result<(Vec<Account>, Vec<Fault>), StoreError> {
-        let file = match fs::read(&self.path) {
+        let file = match read_regular(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             file => file?,
         };
@@ -152,14 +153,14 @@ impl UsersEditor {
         let path = fs::canonicalize(&self.path)?;
         let _lock = lock(&path)?;
         for attempt in 0..EDIT_TRIES {
-            let before = fs::read(&path)?;
+            let before = read_regular(&path)?;
             let Some(after) = apply(&before, change)? else {
                 return Ok(());
             };
             let replacement = Replacement::write(&path, &after)?;
             meanwhile(attempt);
             // Editors of texts know no lock file.
-            if fs::read(&path)? == before {
+            if read_regular(&path)? == before {
                 return Ok(replacement.publish()?);
             }
         }

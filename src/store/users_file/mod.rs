@@ -18,9 +18,10 @@ use super::{Account, Secret, StoreError, Users};
 use crate::time::Clock;
 use belief::{Belief, Reading, Stamp};
 use parking_lot::Mutex;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many unreadable lines are reported one by one; a file in a wrong encoding has nothing else.
@@ -122,6 +123,11 @@ impl Users for UsersFile {
         self.belief.lock().accounts().is_empty()
     }
 
+    fn revision(&self) -> u64 {
+        self.refresh();
+        self.belief.lock().revision()
+    }
+
     fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
         match self.editor.replace_secret(account, secret) {
             Err(EditError::Store(error)) => Err(error),
@@ -133,7 +139,7 @@ impl Users for UsersFile {
 
 /// Reads the file. The stamp is that of the time before, so that a change meanwhile is noticed.
 fn read(editor: &UsersEditor) -> io::Result<Reading> {
-    let Some(mut file) = or_missing(File::open(editor.path()))? else {
+    let Some(mut file) = or_missing(open_regular(editor.path()))? else {
         return Ok(Reading::default());
     };
     let stamp = Stamp::of(&file.metadata()?);
@@ -143,6 +149,28 @@ fn read(editor: &UsersEditor) -> io::Result<Reading> {
         stamp: Some(stamp),
         contents: line::parse(&bytes),
     })
+}
+
+/// Opens a file to be read, and nothing else: a pipe in its place would keep every login waiting.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits();
+    let mut options = OpenOptions::new();
+    let file = options
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let error = "it is no regular file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, error))
+}
+
+/// All of a regular file.
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// `None` for what is not there.

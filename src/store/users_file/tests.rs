@@ -231,3 +231,17 @@ fn the_file_in_the_repository_holds_well_formed_examples() {
     let contents = line::parse(examples.join("\n").replace('#', "").as_bytes());
     assert_eq!((contents.accounts.len(), contents.faults.len()), (2, 0));
 }
+
+#[test]
+fn a_pipe_in_its_place_keeps_nobody_waiting() {
+    let (_folder, path) = house(&format!("a|{}\n", "a".repeat(32)));
+    let users = UsersFile::open(&path, Clock::system()).unwrap();
+    fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success(), "mkfifo makes a pipe");
+    // Those known so far go on to count.
+    assert_eq!(users.find("a"), Some(user("a")));
+    assert!(users.editor().list().is_err());
+    assert!(users.editor().add(&user("b")).is_err());
+    assert!(UsersFile::open(&path, Clock::system()).is_err());
+}

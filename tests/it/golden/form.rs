@@ -5,6 +5,7 @@
 //! ```text
 //! = a ping is answered                a title opens a conversation
 //! account zhangsan 123                an account and its password
+//! admin root 123                      the same, of an admin
 //! login required                      the listener's login: off, optional or required
 //! stalls                              the client reads nothing before it is expected
 //! set max_text 16                     a limit by its key, in bytes, things or milliseconds
@@ -47,6 +48,8 @@ pub(crate) struct Conversation {
 pub(crate) struct Setup {
     /// Names and passwords.
     pub(crate) accounts: Vec<(String, String)>,
+    /// The names of those that are admins.
+    pub(crate) admins: Vec<String>,
     /// The `login` parameter of the listener.
     pub(crate) login: Option<String>,
     /// Limits by key, in bytes, things or milliseconds.
@@ -145,6 +148,11 @@ impl Setup {
                 let account = ((*name).to_owned(), (*password).to_owned());
                 self.accounts.push(account);
             }
+            ["admin", name, password] => {
+                self.admins.push((*name).to_owned());
+                let account = ((*name).to_owned(), (*password).to_owned());
+                self.accounts.push(account);
+            }
             ["stalls"] => self.stalls = true,
             ["login", policy] => self.login = Some((*policy).to_owned()),
             ["set", key, value] => {
@@ -223,7 +231,7 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
 
 #[test]
 fn a_conversation_is_read_line_by_line() {
-    let text = "# first\n= one\naccount a 1\nlogin required\nstalls\nset max_text 16\n\
+    let text = "# first\n= one\nadmin a 1\nlogin required\nstalls\nset max_text 16\n\
         > {\"msg_type\":\"ping\"}\n|\n> text:你\n> frame:a\\xff\n> raw:\\x00{3}\\\\\n> eof\n~ 50ms\n\
         < {\"ok\":true,...}\n< text:你\n< text:*\n< eof\n= two\n";
     let conversations = parse(text).unwrap_or_else(|error| panic!("{error}"));
@@ -231,6 +239,7 @@ fn a_conversation_is_read_line_by_line() {
     let one = &conversations[0];
     assert_eq!(one.title, "one");
     assert_eq!(one.setup.accounts, [("a".to_owned(), "1".to_owned())]);
+    assert_eq!(one.setup.admins, ["a"]);
     assert_eq!(one.setup.login.as_deref(), Some("required"));
     assert!(one.setup.stalls && !conversations[1].setup.stalls);
     assert_eq!(one.setup.limits, [("max_text".to_owned(), 16)]);

@@ -12,7 +12,7 @@ use gatepost::conversation::{Serving, Step};
 use gatepost::dispatch;
 use gatepost::gate::Gate;
 use gatepost::handler::{
-    Call, Counters, Hidden, House, Outcome, Show, Sink, rooms, watch, watch_files,
+    Call, Counters, Hidden, House, Outcome, Presence, Show, Sink, rooms, watch, watch_files,
 };
 use gatepost::rooms::{Reader, Silent};
 use gatepost::session::{Role, Session};
@@ -59,7 +59,10 @@ fn furnish(setup: &Setup) -> House {
     let account = |(name, password): &(String, String)| Account {
         name: UserName::new(name).unwrap(),
         secret: Secret::Md5(proof(password)),
-        role: Role::User,
+        role: match setup.admins.contains(name) {
+            true => Role::Admin,
+            false => Role::User,
+        },
     };
     let limits = limits(&setup.limits);
     let clock = Clock::from_fn(|| SystemTime::UNIX_EPOCH);
@@ -76,6 +79,7 @@ fn furnish(setup: &Setup) -> House {
         messages,
         files: Arc::new(files),
         gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
+        presence: Presence::default(),
         show,
         rooms,
         budget,

@@ -22,7 +22,7 @@ macro_rules! files {
     };
 }
 
-files!(bot broken close file get hello history join leave list login msg offset ping remove rooms timeouts unknown_type);
+files!(bot broken close file get hello history join kick leave list login logout msg offset ping remove rooms timeouts unknown_type);
 
 /// In how many ways each conversation is cut in process.
 const SEEDS: u64 = 16;

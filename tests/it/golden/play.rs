@@ -2,7 +2,7 @@
 //! of cutting what is sent. Whatever the manner, the answers are the same.
 
 use super::form::{Conversation, Event, Setup};
-use crate::support::{Peer, Served, limits};
+use crate::support::{Peer, Served, limits, write_accounts};
 use gatepost::config::Limits;
 
 /// How what is sent reaches the socket.
@@ -22,7 +22,20 @@ pub(crate) const MANNERS: [Manner; 3] = [Manner::AsWritten, Manner::Glued, Manne
 /// A server such as the conversation asks for.
 #[track_caller]
 fn serve(setup: &Setup) -> Served {
-    Served::with_accounts(&setup.accounts, |config| {
+    let home = tempfile::tempdir().unwrap();
+    write_accounts(home.path(), &setup.accounts);
+    let users = home.path().join("users.txt");
+    let mut file = std::fs::read_to_string(&users).unwrap();
+    for admin in &setup.admins {
+        // The last line of a name counts.
+        let line = file
+            .lines()
+            .find(|line| line.starts_with(&format!("{admin}|")));
+        let line = line.expect("an admin is an account").to_owned();
+        file.push_str(&format!("{line}|admin\n"));
+    }
+    std::fs::write(users, file).unwrap();
+    Served::at(home, |config| {
         if let Some(login) = &setup.login {
             let url = format!("framed://127.0.0.1:0?login={login}");
             config.listen = vec![url.parse().expect("the conversation's login is one")];

@@ -18,7 +18,7 @@ pub(super) const LAYERS: &[(&str, &[&str])] = &[
     ("session", &["wire", "config"]),
     ("store", &["wire", "time", "rate", "budget", "ticket", "session"]),
     ("rooms", &["wire", "time", "budget", "store"]),
-    ("gate", &["wire", "time", "session", "store"]),
+    ("gate", &["wire", "time", "config", "session", "store"]),
     ("bot", &["wire", "time"]),
     ("conversation", &["wire"]),
     ("handler", &["wire", "time", "rate", "config", "budget", "ticket", "session", "store", "rooms", "gate", "bot"]),

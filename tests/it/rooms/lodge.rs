@@ -5,7 +5,7 @@ use crate::support::{Peer, limits};
 use gatepost::budget::Budget;
 use gatepost::config::{COURSE_SALT, Config};
 use gatepost::gate::Gate;
-use gatepost::handler::{Counters, Hidden, House, Show, rooms, watch};
+use gatepost::handler::{Counters, Hidden, House, Presence, Show, rooms, watch};
 use gatepost::server::{Handle, Server, Summary};
 use gatepost::session::Role;
 use gatepost::store::{Account, MemoryFiles, MemoryUsers, Messages, Secret};
@@ -53,6 +53,7 @@ impl Lodge {
             files: Arc::new(MemoryFiles::new()),
             rooms,
             gate: Gate::with(Arc::new(users), clock.clone(), random.clone()),
+            presence: Presence::default(),
             show,
             budget: budget.clone(),
             limits: config.limits.clone(),

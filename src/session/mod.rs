@@ -1,6 +1,10 @@
 //! What a connection has become: who is at the other end and what they may do. The bytes are left
 //! to the conversation, the socket to the server.
 
+mod rights;
+
+pub use rights::{RIGHTS, Right};
+
 use crate::config::LoginPolicy;
 use crate::wire::{RoomName, TokenHash, UserName};
 use std::fmt;
