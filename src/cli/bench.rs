@@ -55,7 +55,7 @@ fn file_bytes(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let login = args.server.login()?;
+    let login = args.server.password()?;
     if args.mix.has(Kind::Login) && login.is_none() {
         return Err(Failure::usage("a mix with login needs --user"));
     }

@@ -1,4 +1,4 @@
-//! `gatepost login`: is this the password?
+//! `gatepost login`: is this the password? And then not to be asked for it again.
 
 use super::exit::Failure;
 use super::input::{Ask, password};
@@ -6,7 +6,7 @@ use super::output::Output;
 use super::server::Target;
 use serde_json::json;
 
-/// Check a user's password and say which role it has
+/// Check a user's password, say which role it has, and keep what logs in without it for 30 days
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Who logs in. The password is asked for, read as a line from standard input when that is no
@@ -21,9 +21,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let mut client = args.server.connect()?;
     let password = password(&args.name, Ask::PersonOrInput)?;
-    let welcome = client.login(&args.name, &password)?;
+    let mut client = args.server.connect()?;
+    let (welcome, _) = args.server.log_in(&mut client, &args.name, password)?;
     let mut output = Output::stdout();
     if args.json {
         let who = json!({ "user": welcome.user, "role": welcome.role, "text": welcome.text });

@@ -1,6 +1,7 @@
 //! The command line: arguments to a subcommand, its result to an exit code. One file or folder a
 //! subcommand; the only code that prints or ends the process.
 
+mod bans;
 mod bench;
 mod bot;
 mod cert;
@@ -14,6 +15,7 @@ mod input;
 mod interrupt;
 pub mod log;
 mod login;
+mod logout;
 mod ls;
 mod message;
 mod outlet;
@@ -56,9 +58,11 @@ struct Arguments {
 enum Command {
     /// Run the daemon.
     Serve(settings::Flags),
-    /// Add, change, remove or list the accounts in a home folder.
+    /// Add, change, remove or list the accounts in a home folder, and the tokens they were given.
     User(user::UserArgs),
     Cert(cert::Args),
+    /// List or lift the waits of those who failed to log in.
+    Bans(bans::Args),
     Say(say::Args),
     Tail(tail::Args),
     History(history::Args),
@@ -70,6 +74,7 @@ enum Command {
     Bot(bot::Args),
     Chat(chat::Args),
     Login(login::Args),
+    Logout(logout::Args),
     Hello(hello::Args),
     Ping(ping::Args),
     Talk(talk::Args),
@@ -110,6 +115,7 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::Serve(flags)) => end(serve::run(&flags)),
         Some(Command::User(args)) => done(user::run(&args)),
         Some(Command::Cert(args)) => done(cert::run(&args)),
+        Some(Command::Bans(args)) => done(bans::run(&args)),
         Some(Command::Say(args)) => done(say::run(args)),
         Some(Command::Tail(args)) => done(tail::run(args)),
         Some(Command::History(args)) => done(history::run(args)),
@@ -121,6 +127,7 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::Bot(args)) => done(bot::run(args)),
         Some(Command::Chat(args)) => done(chat::run(args)),
         Some(Command::Login(args)) => done(login::run(args)),
+        Some(Command::Logout(args)) => done(logout::run(args)),
         Some(Command::Hello(args)) => done(hello::run(args)),
         Some(Command::Ping(args)) => done(ping::run(args)),
         Some(Command::Talk(args)) => done(talk::run(args)),

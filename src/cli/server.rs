@@ -3,13 +3,16 @@
 use super::exit::Failure;
 use super::input::{Ask, password};
 use super::settings::units;
+use super::state::tokens::{KeptToken, Tokens};
+use super::terminal::complain;
 use super::trust::{self, Belief};
-use crate::client::{Address, Client, Error, Poster};
+use crate::client::{Address, Client, Error, Poster, Welcome};
 use crate::config::{DEFAULT_PORT, Unit};
 use crate::time::Random;
+use crate::wire::{Code, Token};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Where the server is, and how to reach it.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,8 +40,9 @@ pub(super) struct Target {
 pub(super) struct Server {
     #[command(flatten)]
     pub(super) target: Target,
-    /// Log in as this user first. The password is asked for at the terminal, or taken from
-    /// `GATEPOST_PASSWORD`; standard input is not read for it
+    /// Log in as this user first: with the token that an earlier login was given, or else with the
+    /// password, which is asked for at the terminal, or taken from `GATEPOST_PASSWORD`; standard
+    /// input is not read for it
     #[arg(long, value_name = "NAME")]
     pub(super) user: Option<String>,
 }
@@ -84,29 +88,120 @@ fn advice(error: &Error) -> String {
     format!("; start it with: gatepost serve --listen framed://{address}")
 }
 
-impl Server {
-    /// Connects, and logs in if a user was named.
-    pub(super) fn connect(&self) -> Result<Client, Failure> {
-        self.connect_with(self.login()?.as_ref())
+/// How somebody logs in again without being asked.
+#[derive(Clone)]
+pub(super) struct Login {
+    user: String,
+    with: With,
+}
+
+#[derive(Clone)]
+enum With {
+    Token(Token),
+    /// Where the server gave no token.
+    Password(String),
+}
+
+impl Login {
+    /// Who it is.
+    pub(super) fn user(&self) -> &str {
+        &self.user
     }
 
-    /// Connects, and logs in if there is a user with a password.
-    pub(super) fn connect_with(&self, login: Option<&(String, String)>) -> Result<Client, Failure> {
+    fn log_in(&self, client: &mut Client) -> Result<(), Error> {
+        match &self.with {
+            With::Token(token) => client.login_with_token(token),
+            With::Password(password) => client.login(&self.user, password),
+        }
+        .map(drop)
+    }
+}
+
+impl Target {
+    /// Logs `user` in by a password, and keeps the token that this is told. Where it can't be kept it
+    /// is good for this one command.
+    pub(super) fn log_in(
+        &self,
+        client: &mut Client,
+        user: &str,
+        password: String,
+    ) -> Result<(Welcome, Login), Failure> {
+        let welcome = client.login(user, &password).map_err(explain)?;
+        let with = match (&welcome.token, welcome.expires_in) {
+            (Some(token), Some(lifetime)) => {
+                let kept = KeptToken {
+                    server: self.address.to_string(),
+                    user: user.to_owned(),
+                    token: token.clone(),
+                    expires: SystemTime::now() + lifetime,
+                };
+                let keep = |tokens: Tokens| tokens.keep(&kept);
+                if let Some(Err(error)) = Tokens::here().map(keep) {
+                    complain(format_args!("the login is not kept: {error}"));
+                }
+                With::Token(token.clone())
+            }
+            _ => With::Password(password),
+        };
+        let user = user.to_owned();
+        Ok((welcome, Login { user, with }))
+    }
+}
+
+impl Server {
+    /// Connects, and logs in if a user was named: with the token of an earlier login, or else with
+    /// the password.
+    pub(super) fn connect(&self) -> Result<Client, Failure> {
+        Ok(self.enter()?.0)
+    }
+
+    /// Connects, and logs in as `login` says.
+    pub(super) fn connect_with(&self, login: Option<&Login>) -> Result<Client, Failure> {
         self.dial(login).map_err(explain)
     }
 
     /// As [`connect_with`](Self::connect_with), for who tries again by itself.
-    pub(super) fn dial(&self, login: Option<&(String, String)>) -> Result<Client, Error> {
+    pub(super) fn dial(&self, login: Option<&Login>) -> Result<Client, Error> {
         let mut client = self.target.dial()?;
-        if let Some((user, password)) = login {
-            client.login(user, password)?;
+        if let Some(login) = login {
+            login.log_in(&mut client)?;
         }
         Ok(client)
     }
 
+    fn enter(&self) -> Result<(Client, Option<Login>), Failure> {
+        let Some(user) = &self.user else {
+            return Ok((self.target.connect()?, None));
+        };
+        let tokens = Tokens::here();
+        let server = self.target.address.to_string();
+        let token = tokens
+            .as_ref()
+            .and_then(|tokens| tokens.find(&server, user, SystemTime::now()));
+        if let (Some(tokens), Some(token)) = (tokens, token) {
+            let mut client = self.target.connect()?;
+            let with = With::Token(token);
+            let user = user.clone();
+            let login = Login { user, with };
+            match login.log_in(&mut client) {
+                Ok(()) => return Ok((client, Some(login))),
+                Err(Error::Refused(refused)) if refused.code == Some(Code::BadLogin) => {
+                    // Ended, or a new password was set. That it stays costs one more question.
+                    let _ = tokens.forget(&server, login.user());
+                }
+                Err(error) => return Err(explain(error)),
+            }
+        }
+        // Asked for before the connection is made: where a login is required it would not wait.
+        let password = password(user, Ask::Person)?;
+        let mut client = self.target.connect()?;
+        let (_, login) = self.target.log_in(&mut client, user, password)?;
+        Ok((client, Some(login)))
+    }
+
     /// Who posts messages here, logged in, and waits for at most `patience` for a server that was
     /// there and is away.
-    pub(super) fn poster(&self, login: Option<(String, String)>, patience: Duration) -> Poster {
+    pub(super) fn poster(&self, login: Option<Login>, patience: Duration) -> Poster {
         let server = self.clone();
         let connect = move || server.dial(login.as_ref());
         Poster::new(connect, patience, Random::system())
@@ -135,8 +230,19 @@ impl Server {
         words.extend(self.user.as_ref().map(|user| format!("--user={user}")));
     }
 
+    /// How the user that was named logs in from now on, after a first login that went well.
+    pub(super) fn login(&self) -> Result<Option<Login>, Failure> {
+        if self.user.is_none() {
+            return Ok(None);
+        }
+        let (client, login) = self.enter()?;
+        // What was asked for is known.
+        let _ = client.close();
+        Ok(login)
+    }
+
     /// The user that was named, with the password.
-    pub(super) fn login(&self) -> Result<Option<(String, String)>, Failure> {
+    pub(super) fn password(&self) -> Result<Option<(String, String)>, Failure> {
         let Some(user) = &self.user else {
             return Ok(None);
         };

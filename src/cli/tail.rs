@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::message::{as_text, bound, note};
 use super::output::Output;
-use super::server::{Server, explain};
+use super::server::{Login, Server, explain};
 use super::terminal::complain;
 use crate::client::{Bound, Event, Start, Subscription};
 use crate::time::Random;
@@ -109,7 +109,7 @@ pub(super) fn follow(
 /// Follows `rooms` as the user of `login`.
 pub(super) fn follow_as(
     server: &Server,
-    login: Option<(String, String)>,
+    login: Option<Login>,
     rooms: Vec<RoomName>,
     start: Start,
 ) -> Result<Subscription, Failure> {

@@ -1,6 +1,10 @@
 //! `gatepost user`: adds, changes, removes and lists accounts in the home folder's `users.txt`.
 //! A daemon that runs there notices by itself.
 
+mod tokens;
+
+pub use tokens::TokensCommand;
+
 use super::exit::{Exit, Failure};
 use super::settings::{Flags, Resolved};
 use crate::gate::{HashError, hash_proof, proof};
@@ -12,6 +16,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The arguments of `gatepost user`.
 #[derive(Debug, Clone, clap::Args)]
@@ -49,6 +54,9 @@ pub enum UserCommand {
     },
     /// List the accounts: name, role, and the form of the secret.
     List,
+    /// List or end the tokens that logins were given.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
 }
 
 /// Why nothing was done.
@@ -64,6 +72,8 @@ pub enum UserError {
     NameTaken(UserName),
     /// There is no such user: a fault of usage.
     NoSuchUser(UserName),
+    /// There is no such user with a token, nor such a token: a fault of usage.
+    NoSuchToken(String),
     /// Input or output failed, or the input ended before a password.
     Io(io::Error),
     /// `users.txt` at this path could not be read or changed: input or output.
@@ -83,6 +93,9 @@ impl fmt::Display for UserError {
                 "there is a user {name} already; gatepost user passwd {name} changes the password"
             ),
             Self::NoSuchUser(name) => write!(f, "there is no user {name}"),
+            Self::NoSuchToken(who) => {
+                write!(f, "{who} is neither a user with a token nor the id of one")
+            }
             Self::Io(error) => error.fmt(f),
             Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Hash(error) => error.fmt(f),
@@ -97,7 +110,11 @@ impl std::error::Error for UserError {
             Self::Io(error) => Some(error),
             Self::Store(_, error) => Some(error),
             Self::Hash(error) => Some(error),
-            Self::EmptyPassword | Self::Mismatch | Self::NameTaken(_) | Self::NoSuchUser(_) => None,
+            Self::EmptyPassword
+            | Self::Mismatch
+            | Self::NameTaken(_)
+            | Self::NoSuchUser(_)
+            | Self::NoSuchToken(_) => None,
         }
     }
 }
@@ -138,7 +155,8 @@ impl From<UserError> for Failure {
             | UserError::EmptyPassword
             | UserError::Mismatch
             | UserError::NameTaken(_)
-            | UserError::NoSuchUser(_) => Exit::Usage,
+            | UserError::NoSuchUser(_)
+            | UserError::NoSuchToken(_) => Exit::Usage,
             UserError::Io(_) | UserError::Store(..) => Exit::InputOutput,
             UserError::Hash(_) => Exit::TryAgain,
         };
@@ -200,6 +218,7 @@ pub fn run_at(
             Ok(writeln!(console.out, "{name} is removed")?)
         }
         UserCommand::List => list(console, &editor),
+        UserCommand::Tokens(command) => tokens::run_at(console, command, home, SystemTime::now()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a server answers, typed.
 
 use super::{Error, Refused};
-use crate::wire::{Digest, FieldError, Fields};
-use std::time::SystemTime;
+use crate::wire::{Digest, FieldError, Fields, Token};
+use std::time::{Duration, SystemTime};
 
 /// The answer to one pipelined request.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,10 @@ pub struct Welcome {
     pub user: String,
     /// `user` or `admin`.
     pub role: String,
+    /// For the next login, in place of the password. As good as that.
+    pub token: Option<Token>,
+    /// How long the token lasts from now on, be it this one or the one that was used.
+    pub expires_in: Option<Duration>,
 }
 
 fn nonsense(error: &FieldError) -> Error {
@@ -203,6 +207,9 @@ impl TryFrom<Reply> for Welcome {
             text: reply.text("text")?.unwrap_or_default(),
             user: reply.required_text("user")?,
             role: reply.required_text("role")?,
+            // One of another form is of no use, and the login is good without.
+            token: reply.text("token")?.and_then(|token| token.parse().ok()),
+            expires_in: reply.number("expires_in")?.map(Duration::from_secs),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::stream::Stream;
 use super::{Address, Answer, Error, Greeting, Receipt, Reply, Stop, Welcome};
 use crate::conversation::framed::{write_close, write_request};
-use crate::wire::{Header, frame, proof};
+use crate::wire::{Header, Token, frame, proof};
 use std::time::Duration;
 
 /// Requests of one connection that may wait for their answers at once; a server reads no further
@@ -163,14 +163,59 @@ impl Client {
     /// [`Error::Insecure`], before anything is sent, if the server is on another machine, nothing is
     /// encrypted, and [`with_insecure`](Self::with_insecure) did not allow it; otherwise see [`Error`].
     pub fn login(&mut self, user: &str, password: &str) -> Result<Welcome, Error> {
-        if !self.insecure && !self.connection.stream().is_private()? {
-            return Err(Error::Insecure);
-        }
+        self.check_secrecy()?;
         let salt = self.hello()?.salt;
         let header = Header::new("login")
             .with("username", user)
             .with("password", proof(&salt, password));
         self.ask(header, None)?.try_into()
+    }
+
+    /// Logs in with a token that an earlier login was told.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Insecure`] as [`login`](Self::login) has it; otherwise see [`Error`]. Refused as
+    /// `bad_login`, the token is of no more use.
+    pub fn login_with_token(&mut self, token: &Token) -> Result<Welcome, Error> {
+        self.check_secrecy()?;
+        let header = Header::new("login").with("token", token.text());
+        self.ask(header, None)?.try_into()
+    }
+
+    /// Makes this connection a guest's again, and ends `token`, or the one that it was given or
+    /// logged in with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Insecure`] as [`login`](Self::login) has it, if there is a `token`; otherwise see
+    /// [`Error`].
+    pub fn logout(&mut self, token: Option<&Token>) -> Result<(), Error> {
+        let mut header = Header::new("logout");
+        if let Some(token) = token {
+            self.check_secrecy()?;
+            header = header.with("token", token.text());
+        }
+        self.ask(header, None).map(|_| ())
+    }
+
+    /// Ends every connection of `user`, for admins. How many there were.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub fn kick(&mut self, user: &str) -> Result<u64, Error> {
+        let reply = self.ask(Header::new("kick").with("user", user), None)?;
+        let count = reply.number("count")?;
+        count.ok_or_else(|| Error::Nonsense("a kick without a count".to_owned()))
+    }
+
+    /// Sees to it that what is as good as a password may be sent here.
+    fn check_secrecy(&self) -> Result<(), Error> {
+        if !self.insecure && !self.connection.stream().is_private()? {
+            return Err(Error::Insecure);
+        }
+        Ok(())
     }
 
     /// Asks for nothing but an answer.

@@ -66,7 +66,7 @@ fn log_in(call: &mut Call<'_>, fields: &Fields) -> Result<Outcome, Refusal> {
     let ticket = call.ticket();
     let admitted = account.clone();
     let token = gate.issue(&account, move |issued: Option<Issued>| {
-        let token = issued.map(|it| (Datum::from(it.token.text()), it.lifetime));
+        let token = issued.map(|it| (Datum::from(it.token), it.lifetime));
         ticket.redeem(Ok(welcome(&admitted, token)));
     });
     sign_in(call, &account, token);
@@ -158,10 +158,10 @@ mod tests {
     }
 
     /// The token that a reply tells.
-    fn token(reply: &Reply) -> String {
+    fn token(reply: &Reply) -> Token {
         let token = reply.fields.iter().find(|(name, _)| *name == "token");
         match &token.unwrap().1 {
-            Datum::Text(token) => token.to_string(),
+            Datum::Token(token) => token.clone(),
             other => panic!("{other:?} is no token"),
         }
     }
@@ -202,7 +202,7 @@ mod tests {
             (house.session.role, house.session.user.as_ref()),
             (Role::Guest, None)
         );
-        let reply = log_in(&mut house, &with_token(&token)).unwrap();
+        let reply = log_in(&mut house, &with_token(&token.text())).unwrap();
         let expected = Reply::new()
             .with("text", "登陆成功")
             .with("user", "lisi")
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(reply, expected);
         assert_eq!(house.serve(&Logout, &Fields::new(), &[]), Ok(Reply::new()));
         assert_eq!(house.session.role, Role::Guest);
-        let refused = log_in(&mut house, &with_token(&token)).unwrap_err();
+        let refused = log_in(&mut house, &with_token(&token.text())).unwrap_err();
         assert_eq!(refused.to_string(), "bad_login: 账号或密码错误");
         assert_eq!(house.house.gate.hashes(), hashes);
     }

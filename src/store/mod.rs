@@ -21,7 +21,7 @@ mod users;
 mod users_file;
 
 pub use bans::{Ban, Bans, Remembered, Source, SourceError, WhichBans};
-pub use database::Database;
+pub use database::{Database, Maintenance};
 pub use files::{
     Arrival, Content, FileError, FilePage, FileWitness, Files, ListQuery, Listed, NewFile, Offset,
     PartialId, PendingFile, Published, StoredFile, Upload, Viewer,

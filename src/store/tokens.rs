@@ -36,6 +36,18 @@ pub enum WhichTokens {
     All,
 }
 
+impl WhichTokens {
+    /// Whether `token` is meant.
+    #[must_use]
+    pub fn means(&self, token: &IssuedToken) -> bool {
+        match self {
+            Self::One(hash) => token.hash == *hash,
+            Self::Of(user) => token.user == *user,
+            Self::All => true,
+        }
+    }
+}
+
 /// Who is told how it ended. Called once, perhaps on the store's own thread: must not block.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 

@@ -6,8 +6,22 @@ use std::fmt;
 
 /// The fields of one header, in the order in which they came. A field that is `null` counts as
 /// absent; of two with one name the last counts, as in JSON parsers everywhere.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Fields(Vec<(String, Value)>);
+
+/// Fields that nothing but their reader may see.
+const SECRETS: &[&str] = &["password", "token"];
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = Value::from("…");
+        let shown = self.0.iter().map(|(name, value)| {
+            let is_secret = SECRETS.contains(&name.as_str());
+            (name, if is_secret { &hidden } else { value })
+        });
+        f.debug_map().entries(shown).finish()
+    }
+}
 
 /// A field that is missing or has the wrong type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +147,15 @@ mod tests {
             .with("key", Value::Null);
         assert_eq!(fields.text("room"), Ok(Some("b")));
         assert_eq!(fields.text("key"), Ok(None));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let fields = Fields::new().with("token", "gp_1").with("user", "lisi");
+        assert_eq!(
+            format!("{fields:?}"),
+            r#"{"token": String("…"), "user": String("lisi")}"#
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a server answers: a reply or a refusal, and their form on the wire.
 
-use super::{Code, Id, frame};
+use super::{Code, Id, Token, frame};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -20,6 +20,8 @@ pub enum Datum {
     Number(u64),
     /// A string.
     Text(Cow<'static, str>),
+    /// A token. Shown by nothing but what is written.
+    Token(Token),
     /// A time, written as RFC 3339 in UTC with milliseconds.
     Time(SystemTime),
     /// Anything else.
@@ -40,6 +42,7 @@ datum_from! {
     &'static str => |value| Self::Text(Cow::Borrowed(value)),
     String => |value| Self::Text(Cow::Owned(value)),
     SystemTime => |value| Self::Time(value),
+    Token => |value| Self::Token(value),
     Value => |value| Self::Json(value),
 }
 
@@ -201,6 +204,7 @@ fn write_fields(out: &mut Vec<u8>, fields: &[(&'static str, Datum)]) {
             Datum::Flag(flag) => write_json(out, flag),
             Datum::Number(number) => write_json(out, number),
             Datum::Text(text) => write_json(out, text),
+            Datum::Token(token) => write_json(out, &token.text()),
             Datum::Time(time) => {
                 write_json(out, &humantime::format_rfc3339_millis(*time).to_string());
             }

@@ -5,7 +5,7 @@ use super::own::Own;
 use crate::cli::exit::Failure;
 use crate::cli::message::{as_text, note};
 use crate::cli::output::Output;
-use crate::cli::server::Server;
+use crate::cli::server::{Login, Server};
 use crate::cli::tail::follow_as;
 use crate::cli::terminal::escape;
 use crate::client::{Event, Start, Subscription};
@@ -27,7 +27,7 @@ impl Arrivals {
     /// Follows `room` and shows its last messages.
     pub(super) fn start(
         server: &Server,
-        login: Option<(String, String)>,
+        login: Option<Login>,
         room: RoomName,
         output: &mut Output,
     ) -> Result<Self, Failure> {

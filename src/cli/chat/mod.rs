@@ -10,7 +10,7 @@ use super::output::Output;
 use super::parcel::Parcel;
 use super::say::receipt_as_line;
 use super::send::{rename, stored_as_line};
-use super::server::{Server, explain};
+use super::server::{Login, Server, explain};
 use super::tail::room;
 use super::terminal::complain;
 use super::wording::{counted, was};
@@ -50,7 +50,7 @@ pub(super) fn run(args: Args) -> Result<(), Failure> {
     let login = args.server.login()?;
     let mut chat = Chat {
         poster: args.server.poster(login.clone(), PATIENCE),
-        own: Arc::new(Own::of(login.as_ref().map(|(user, _)| user.as_str()))),
+        own: Arc::new(Own::of(login.as_ref().map(Login::user))),
         room: args.room.or(args.named),
     };
     let mut output = Output::stdout();

@@ -1,13 +1,12 @@
 //! Where the lines of a chat come from: a prompt with a history, or standard input.
 
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::state;
 use crate::cli::terminal::complain;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor, ExternalPrinter};
-use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// The lines, one after the other.
@@ -74,11 +73,7 @@ impl Prompt {
     pub(super) fn save(&mut self) {
         let Some(path) = &self.history else { return };
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let made = fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder);
-        if let Err(error) = made
+        if let Err(error) = state::make(folder)
             .map_err(ReadlineError::Io)
             .and_then(|()| self.editor.save_history(path))
         {
@@ -91,14 +86,6 @@ fn failed(error: ReadlineError) -> Failure {
     Failure::new(Exit::InputOutput, error.to_string()).about("standard input")
 }
 
-/// `$XDG_STATE_HOME/gatepost/history`, or below `~/.local/state`.
 fn history() -> Option<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let state = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("gatepost/history"))
+    state::folder().map(|folder| folder.join("history"))
 }

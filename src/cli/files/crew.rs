@@ -2,7 +2,7 @@
 //! happens is told on the caller's thread.
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::server::{Server, explain};
+use crate::cli::server::{Login, Server, explain};
 use crate::client::{Courier, Error, News, Phase, Terms};
 use crate::wire::Code;
 use crossbeam_channel::{Sender, bounded};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Who carries files, and on which terms.
 pub(in crate::cli) struct Crew {
     server: Server,
-    login: Option<(String, String)>,
+    login: Option<Login>,
     terms: Terms,
     jobs: usize,
 }
@@ -133,7 +133,7 @@ impl Crew {
     /// A crew of at most `jobs`, who log in if need be.
     pub(in crate::cli) fn new(
         server: Server,
-        login: Option<(String, String)>,
+        login: Option<Login>,
         terms: Terms,
         jobs: u16,
     ) -> Self {

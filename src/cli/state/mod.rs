@@ -2,6 +2,7 @@
 //! `~/.local/state/gatepost`, for its owner alone. What lies in it is each caller's own.
 
 pub(super) mod servers;
+pub(super) mod tokens;
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};

@@ -13,7 +13,9 @@ pub(crate) use desk::{Desk, Told, pending, pending_file};
 pub(crate) use files::{FilesUnderTest, files_conform, published, wanted};
 pub(crate) use messages::{Kept, MessagesUnderTest, message, messages_conform};
 pub(crate) use search::search_conforms;
-pub(crate) use tokens::{TokensUnderTest, issue as issue_token, token, tokens_conform};
+pub(crate) use tokens::{
+    TokensUnderTest, issue as issue_token, revoke as revoke_tokens, token, tokens_conform,
+};
 
 /// The suites' own checks, for the macros that turn them into tests.
 pub(crate) mod checks {

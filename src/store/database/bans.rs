@@ -61,7 +61,7 @@ pub(super) fn remembered(db: &Connection) -> Result<Remembered> {
     })
 }
 
-fn lifted(db: &Connection) -> Result<Vec<Source>> {
+pub(super) fn lifted(db: &Connection) -> Result<Vec<Source>> {
     let mut lifted = db.prepare_cached("SELECT source, since FROM ban WHERE wait = 0")?;
     let lifted = lifted.query_map([], source)?.filter_map(Result::transpose);
     let lifted: Result<Vec<_>> = lifted.map(|found| Ok(found?.0)).collect();
@@ -77,7 +77,7 @@ fn source(row: &Row<'_>) -> Result<Option<(Source, SystemTime)>> {
     Ok(text.parse().ok().map(|source| (source, since)))
 }
 
-fn keep(db: &Connection, ban: &Ban) -> Result<()> {
+pub(super) fn keep(db: &Connection, ban: &Ban) -> Result<()> {
     let sql = "INSERT INTO ban (source, wait, since) VALUES (?1, ?2, ?3)
          ON CONFLICT (source) DO UPDATE SET wait = ?2, since = ?3";
     let wait = i64::try_from(ban.wait.as_secs()).unwrap_or(i64::MAX);
@@ -85,7 +85,7 @@ fn keep(db: &Connection, ban: &Ban) -> Result<()> {
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn know(db: &Connection, source: &Source, since: SystemTime) -> Result<()> {
+pub(super) fn know(db: &Connection, source: &Source, since: SystemTime) -> Result<()> {
     let source = source.to_string();
     db.prepare_cached("DELETE FROM ban WHERE source = ?1")?
         .execute([&source])?;
@@ -95,7 +95,7 @@ fn know(db: &Connection, source: &Source, since: SystemTime) -> Result<()> {
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
-fn forget_lifted(db: &Connection, sources: &[Source]) -> Result<()> {
+pub(super) fn forget_lifted(db: &Connection, sources: &[Source]) -> Result<()> {
     let mut forget = db.prepare_cached("DELETE FROM ban WHERE source = ?1 AND wait = 0")?;
     for source in sources {
         forget.execute([source.to_string()])?;
@@ -103,7 +103,7 @@ fn forget_lifted(db: &Connection, sources: &[Source]) -> Result<()> {
     Ok(())
 }
 
-fn forget_before(db: &Connection, time: SystemTime) -> Result<()> {
+pub(super) fn forget_before(db: &Connection, time: SystemTime) -> Result<()> {
     let time = seconds(time);
     db.execute("DELETE FROM ban WHERE since < ?1", [time])?;
     db.execute("DELETE FROM known_source WHERE since < ?1", [time])?;

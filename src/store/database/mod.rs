@@ -4,7 +4,8 @@
 //! What the file looks like is in `schema` and `row`, what a start does in `opening`, `import` and
 //! `damage` with `check`, the thread in `journal` with `writing` and `change`, carrying the WAL over
 //! in `checkpoint`, looking for damage beside the work in `scan`, and reading in `readers`, `pages`,
-//! `rooms` and `substring`; `committed` is for the index of the search. `tokens` and `bans` are other stores'.
+//! `rooms` and `substring`; `committed` is for the index of the search. `tokens` and `bans` are other stores', `maintenance` is how an
+//! operator's commands see those.
 
 mod bans;
 mod change;
@@ -19,6 +20,7 @@ mod faults;
 mod fence;
 mod import;
 mod journal;
+mod maintenance;
 mod opening;
 mod pages;
 mod readers;
@@ -33,6 +35,7 @@ mod tests;
 mod tokens;
 mod writing;
 
+pub use maintenance::Maintenance;
 pub(in crate::store) use writing::Writing;
 
 use super::{

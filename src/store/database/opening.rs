@@ -123,7 +123,7 @@ impl From<SchemaError> for Unusable {
             SchemaError::Foreign => {
                 Self::Damaged("its header is not that of one of ours".to_owned())
             }
-            newer @ SchemaError::Newer(_) => Self::Failed(newer.into()),
+            other @ (SchemaError::Newer(_) | SchemaError::Older(_)) => Self::Failed(other.into()),
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::store::StoreError;
 use crate::time::Random;
 use rusqlite::{Connection, OptionalExtension};
+use std::cmp::Ordering;
 use std::io;
 
 /// The file's name in the home folder.
@@ -194,6 +195,25 @@ pub(super) fn migrate(connection: &mut Connection, random: &Random) -> Result<()
     Ok(())
 }
 
+/// Sees to it that the file is ours and just as this program makes it.
+///
+/// # Errors
+///
+/// [`SchemaError`] if not.
+pub(super) fn check_version(connection: &Connection) -> Result<(), SchemaError> {
+    let version: i64 = number(connection, "user_version")?;
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    let application: i32 = number(connection, "application_id")?;
+    if application != APPLICATION_ID {
+        return Err(SchemaError::Foreign);
+    }
+    match version.cmp(&MIGRATIONS.len()) {
+        Ordering::Less => Err(SchemaError::Older(version)),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(SchemaError::Newer(version)),
+    }
+}
+
 /// Says in the file that it is ours, and of this version.
 pub(super) fn mark(connection: &Connection) -> rusqlite::Result<()> {
     let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
@@ -266,6 +286,8 @@ fn number<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> r
 pub(super) enum SchemaError {
     /// It was written by a program that knows more than this one.
     Newer(usize),
+    /// It was written by a program that knew less, and is to be brought up to date.
+    Older(usize),
     /// It is a database, but not one of ours.
     Foreign,
     /// It can't be read or changed.
@@ -285,6 +307,13 @@ impl From<SchemaError> for StoreError {
                 io::ErrorKind::Unsupported,
                 format!(
                     "{NAME} has version {version}; this program knows up to {}: use a newer one",
+                    MIGRATIONS.len()
+                ),
+            ),
+            SchemaError::Older(version) => (
+                io::ErrorKind::Unsupported,
+                format!(
+                    "{NAME} has version {version}, not {}: start the daemon once",
                     MIGRATIONS.len()
                 ),
             ),

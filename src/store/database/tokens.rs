@@ -33,7 +33,7 @@ impl Tokens for Database {
     }
 }
 
-fn issue(db: &Connection, token: &IssuedToken, most: usize) -> Result<()> {
+pub(super) fn issue(db: &Connection, token: &IssuedToken, most: usize) -> Result<()> {
     db.prepare_cached("DELETE FROM token WHERE expires <= ?1")?
         .execute([seconds(token.issued)])?;
     let beyond = "DELETE FROM token WHERE id IN (SELECT id FROM token WHERE user = ?1
@@ -60,7 +60,7 @@ pub(super) fn find(db: &Connection, hash: &TokenHash) -> Result<Option<IssuedTok
     statement.query_row([hash.0], read).optional()
 }
 
-fn touch(db: &Connection, hash: &TokenHash, time: SystemTime) -> Result<()> {
+pub(super) fn touch(db: &Connection, hash: &TokenHash, time: SystemTime) -> Result<()> {
     db.prepare_cached("UPDATE token SET used = ?2 WHERE hash = ?1")?
         .execute(params![hash.0, seconds(time)])?;
     Ok(())

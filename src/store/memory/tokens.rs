@@ -9,16 +9,6 @@ use std::time::SystemTime;
 #[derive(Debug, Default)]
 pub struct MemoryTokens(Mutex<Vec<IssuedToken>>);
 
-impl WhichTokens {
-    fn means(&self, token: &IssuedToken) -> bool {
-        match self {
-            Self::One(hash) => token.hash == *hash,
-            Self::Of(user) => token.user == *user,
-            Self::All => true,
-        }
-    }
-}
-
 impl Tokens for MemoryTokens {
     fn issue(&self, token: IssuedToken, most: usize, done: Done<()>) {
         let mut tokens = self.0.lock();
