@@ -3,12 +3,13 @@
 //! is acknowledged is lost, nobody waits in vain, reading and logging in go on, and when space is back
 //! it needs no restart.
 //!
-//! `tracer` lets calls fail, `round` is the work, `ledger` what was promised in it, `full` a disk
+//! `tracer` lets calls fail, `starts` has them fail in a start or an end, `round` is the work, `ledger` what was promised in it, `full` a disk
 //! that is really full.
 
 mod full;
 mod ledger;
 mod round;
+mod starts;
 mod tracer;
 
 use crate::support::{Daemon, write_accounts};

@@ -1,7 +1,7 @@
 //! strace beside the running program: it writes down which calls its threads make to the disk, or
 //! lets some of them fail. Once it lets go, the disk works again, and the program never ended.
 
-use crate::support::PATIENCE;
+use crate::support::{Daemon, PATIENCE, PROGRAM};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::HashMap;
 use std::fmt;
@@ -24,6 +24,16 @@ pub(super) enum Error {
     Broken,
     /// There is no space, from now on.
     Full,
+}
+
+impl Error {
+    /// In strace's words.
+    fn inject(self, call: &str, position: usize) -> String {
+        match self {
+            Self::Broken => format!("inject={call}:error=EIO:when={position}"),
+            Self::Full => format!("inject={call}:error=ENOSPC:when={position}+"),
+        }
+    }
 }
 
 /// A kind of calls of a kind of threads, which fail.
@@ -92,10 +102,7 @@ impl Tracer {
             .filter(|(_, name)| *name == place.threads)
             .collect();
         let call = &place.call;
-        let mut injected = match error {
-            Error::Broken => vec![format!("inject={call}:error=EIO:when={position}")],
-            Error::Full => vec![format!("inject={call}:error=ENOSPC:when={position}+")],
-        };
+        let mut injected = vec![error.inject(call, position)];
         if error == Error::Full && call == "fdatasync" {
             // Or the file that is written to find out whether there is space could be synced.
             injected.push("inject=fsync:error=ENOSPC".to_owned());
@@ -194,4 +201,26 @@ impl Seen {
         // The index of the search holds nothing that is not told by the messages.
         self.place.call.contains("sync") && !self.line.contains("/gatepost-index.db")
     }
+}
+
+/// Starts the program with `call` failing in each of its threads, once or from then on, at the
+/// so-manieth time. What strace sees is in `record` once the program has ended.
+///
+/// # Errors
+///
+/// All that it said, if it ended before it listened.
+#[track_caller]
+pub(super) fn start_on_broken(
+    home: &Path,
+    record: &Path,
+    call: &str,
+    error: Error,
+    position: usize,
+) -> Result<Daemon, Vec<String>> {
+    let mut command = Command::new("strace");
+    // Detached, so that the program is our own child and not strace's.
+    command.args(["-D", "-f", "-qq", "-e", &format!("trace={call}")]);
+    command.args(["-e", &error.inject(call, position)]);
+    command.arg("-o").arg(record).arg(PROGRAM);
+    Daemon::start_under(command, home, &super::ARGUMENTS)
 }
