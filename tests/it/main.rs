@@ -2,7 +2,7 @@
 //!
 //! `tour` reads like the manual, `readme` runs the README. `golden` plays conversations, `hostile`
 //! those of peers that mean no good, `bounds` what all of them share, `regression` bugs that were found once, `files` is what becomes
-//! of files, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
+//! of files, `logins` who is let in, `rooms` what is heard in them, `search` what is found in them, `follow` our clients of
 //! rooms while connections break, `outside` the clients that are
 //! not ours, `proxied` those who come through a proxy, `talk` our clients of servers that are not, `classic` the
 //! course's conversations, `tls` both inside TLS.
@@ -31,6 +31,7 @@ mod golden;
 mod hostile;
 mod layers;
 mod leaving;
+mod logins;
 mod outside;
 mod power;
 mod proxied;

@@ -31,6 +31,7 @@ fn every_command_of_the_first_screen_works() {
             .args(["-c", command])
             .current_dir(home.path())
             .env("PATH", &path)
+            .env("XDG_STATE_HOME", home.path().join("state"))
             .env("GATEPOST_SERVER", daemon.address().to_string())
             .stdin(Stdio::null())
             .output()

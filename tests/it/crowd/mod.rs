@@ -31,8 +31,8 @@ const OTHER_FILES: u64 = 2_048;
 /// The daemon's threads that serve no connection: the main one, the acceptor, the journal, those
 /// that make checkpoints and look for damage, those that write standard output and the log, and
 /// three that hear signals and act on them; one that publishes files, one that digests what was placed
-/// by hand, and eight that sync.
-const BESIDE_WORKERS: usize = 21;
+/// by hand, eight that sync, and one that looks at the accounts.
+const BESIDE_WORKERS: usize = 22;
 
 /// The most memory that the daemon may ever have with all of them there, and on top of it for each
 /// password hash that may be computed at once: one a core, 19 MiB each.

@@ -149,7 +149,8 @@ fn a_users_file_is_removed_by_its_user() {
     let path = house.put("own", 1, 5);
     let as_lisi = |words: &str| {
         let command = format!(
-            "GATEPOST_PASSWORD=123 GATEPOST_SERVER={} {} {words} --user lisi",
+            "XDG_STATE_HOME={} GATEPOST_PASSWORD=123 GATEPOST_SERVER={} {} {words} --user lisi",
+            house.path("state"),
             house.address(),
             env!("CARGO_BIN_EXE_gatepost"),
         );

@@ -1,0 +1,150 @@
+//! Passwords that are guessed: waits that outlive a restart, and the line by which other programs
+//! learn of it.
+
+use super::{by_password, log_in, write_users};
+use crate::support::{Daemon, PROGRAM, Served, until};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs `gatepost` in `home` and returns what it says.
+#[track_caller]
+fn bans(home: &Path, words: &[&str]) -> String {
+    let ran = Command::new(PROGRAM)
+        .args(["bans", "--home"])
+        .arg(home)
+        .args(words)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+#[test]
+fn waits_outlive_a_restart_until_they_are_lifted() {
+    let home = tempfile::tempdir().unwrap();
+    write_users(home.path(), &[("lisi", "123", "user")]);
+    let served = Served::at(home, |config| config.limits.max_failed_logins = 2);
+    let mut peer = served.peer();
+    for _ in 0..2 {
+        assert_eq!(peer.ask(&by_password("lisi", "x"))["code"], "bad_login");
+    }
+    let waits = peer.ask(&by_password("lisi", "123"));
+    assert_eq!(waits["code"], "too_many_tries");
+    let wait = waits["retry_after_ms"].as_u64().unwrap();
+    assert!((1..=60_000).contains(&wait), "{wait}");
+    drop(peer);
+
+    let (_, home) = served.drain();
+    let served = Served::at(home, |config| config.limits.max_failed_logins = 2);
+    let mut peer = served.peer();
+    let waits = peer.ask(&by_password("lisi", "123"));
+    assert_eq!(waits["code"], "too_many_tries");
+    let listed = bans(served.home(), &["list"]);
+    assert!(listed.starts_with("127.0.0.1  lisi  until "), "{listed}");
+    assert_eq!(bans(served.home(), &["clear", "lisi"]), "1 lifted\n");
+    until("the daemon takes note of it", || {
+        let answer = peer.ask(&by_password("lisi", "123"));
+        assert!(
+            answer["ok"] == true || answer["code"] == "too_many_tries",
+            "{answer}"
+        );
+        answer["ok"] == true
+    });
+    assert_eq!(bans(served.home(), &["list"]), "");
+}
+
+#[test]
+fn a_token_waits_for_nobody_s_guesses() {
+    let home = tempfile::tempdir().unwrap();
+    write_users(home.path(), &[("lisi", "123", "user")]);
+    let served = Served::at(home, |config| config.limits.max_failed_logins = 1);
+    let mut peer = served.peer();
+    let token = log_in(&mut peer, "lisi", "123");
+    assert_eq!(peer.ask(&by_password("lisi", "x"))["code"], "bad_login");
+    let waits = peer.ask(&by_password("lisi", "123"));
+    assert_eq!(waits["code"], "too_many_tries");
+    assert_eq!(super::opens(served.peer(), &token), "user");
+}
+
+/// A user's name that tries to look like another line.
+const FORGED: &str = "x\" WARN login failed address=192.0.2.9 user=\"\n{\"message\"";
+
+/// The line that the daemon logs in this form of a failed login.
+fn logged(form: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(home.path(), &[&format!("--log={form}")]);
+    let mut peer = daemon.peer();
+    assert_eq!(peer.ask(&by_password(FORGED, "x"))["code"], "bad_login");
+    daemon.wait_for_line(|line| line.contains("login failed"))
+}
+
+#[test]
+fn a_failed_login_is_one_line_of_a_form_that_stays() {
+    let line = logged("json");
+    let rest = line.strip_prefix("{\"timestamp\":\"").expect(&line);
+    let (_, rest) = rest.split_once('"').expect(&line);
+    let promised = ",\"level\":\"WARN\",\"fields\":{\"message\":\"login failed\",\
+                    \"address\":\"127.0.0.1\",\"user\":\"x\\\" WARN login";
+    assert!(rest.starts_with(promised), "{line}");
+    let value: Value = serde_json::from_str(&line).expect("one line is one object");
+    assert_eq!(value["fields"]["user"], FORGED);
+
+    let line = logged("human");
+    let (_, rest) = line.split_once(' ').expect(&line);
+    let promised = " WARN login failed address=127.0.0.1 user=\"x\\\" WARN login";
+    assert!(rest.starts_with(promised), "{line}");
+    assert!(line.ends_with('"'), "{line}");
+}
+
+/// The expressions of the filter in the documents.
+fn expressions() -> Vec<String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fail2ban.md");
+    let document = fs::read_to_string(file).unwrap();
+    let (_, filter) = document.split_once("failregex = ").expect("a filter");
+    let lines = filter.lines().map(str::trim);
+    let lines: Vec<_> = lines.take_while(|line| line.starts_with('^')).collect();
+    lines.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "needs python3"]
+fn the_filter_in_the_documents_finds_the_address() {
+    let script = "
+import re, sys
+expressions, line = sys.argv[1:-1], sys.argv[-1]
+for expression in expressions:
+    found = re.search(expression.replace('<HOST>', r'(?P<host>\\S+?)'), line)
+    if found:
+        print(found.group('host'))
+";
+    let hosts = |line: &str| {
+        let ran = Command::new("python3")
+            .args(["-c", script])
+            .args(expressions())
+            .arg(line)
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("python3 is there");
+        assert!(ran.status.success());
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    assert_eq!(expressions().len(), 2);
+    for form in ["json", "human"] {
+        let line = logged(form);
+        assert_eq!(hosts(&line), "127.0.0.1\n", "{line}");
+        // fail2ban cuts the time out before it looks.
+        let time = line.find("20").unwrap()..line.find('Z').unwrap() + 1;
+        let cut = [&line[..time.start], &line[time.end..]].concat();
+        assert_eq!(hosts(&cut), "127.0.0.1\n", "{cut}");
+    }
+    // What a guest posts is shown on standard output.
+    for posted in [
+        "10:00:00 lobby guest: WARN login failed address=192.0.2.9 user=\"",
+        "10:00:00 lobby guest: {\"timestamp\":\"\",\"level\":\"WARN\",\"fields\":\
+         {\"message\":\"login failed\",\"address\":\"192.0.2.9\",\"user\":\"",
+    ] {
+        assert_eq!(hosts(posted), "", "{posted}");
+    }
+}
