@@ -63,7 +63,7 @@
 //! | [`config`] | what an operator can set: listeners and limits |
 //! | [`budget`] | one bound for the memory of all connections |
 //! | [`ticket`] | an answer owed, redeemed exactly once |
-//! | [`session`] | what a connection has become: peer, user, role |
+//! | [`session`] | what a connection has become: peer, user, role; who may do what |
 //! | [`store`] | the only code that touches the disk |
 //! | [`rooms`] | who reads which room, and how what is posted gets to them |
 //! | [`gate`] | who is let in |

@@ -88,6 +88,9 @@ fn advice(error: &Error) -> String {
     format!("; start it with: gatepost serve --listen framed://{address}")
 }
 
+/// No token is kept for longer, whatever a server says: about 30 years.
+const LONGEST_KEPT: Duration = Duration::from_secs(1_000_000_000);
+
 /// How somebody logs in again without being asked.
 #[derive(Clone)]
 pub(super) struct Login {
@@ -133,7 +136,7 @@ impl Target {
                     server: self.address.to_string(),
                     user: user.to_owned(),
                     token: token.clone(),
-                    expires: SystemTime::now() + lifetime,
+                    expires: SystemTime::now() + lifetime.min(LONGEST_KEPT),
                 };
                 let keep = |tokens: Tokens| tokens.keep(&kept);
                 if let Some(Err(error)) = Tokens::here().map(keep) {

@@ -39,8 +39,8 @@ impl Bans for Database {
 pub(super) fn remembered(db: &Connection) -> Result<Remembered> {
     let mut bans = db.prepare_cached("SELECT source, since, wait FROM ban WHERE wait > 0")?;
     let bans = bans.query_map([], |row| {
-        let wait = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-        let wait = Duration::from_secs(wait);
+        let wait = u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        let wait = Duration::from_secs(wait.into());
         Ok(source(row)?.map(|(source, since)| Ban {
             source,
             wait,

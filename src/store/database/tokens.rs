@@ -8,6 +8,9 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension, Result, Row, params};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The last second that RFC 3339 can write, since 1970.
+const MAX_SECONDS: u64 = 253_402_300_799;
+
 const COLUMNS: &str = "hash, user, mark, issued, expires, used";
 
 impl Tokens for Database {
@@ -111,12 +114,12 @@ pub(super) fn seconds(time: SystemTime) -> i64 {
     })
 }
 
-/// The time in a column of seconds. One that no clock can show is that of 1970, so that whatever
+/// The time in a column of seconds. One that can't be written is that of 1970, so that whatever
 /// hangs on it has expired.
 pub(super) fn time(row: &Row<'_>, column: usize) -> Result<SystemTime> {
-    let seconds = u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0);
-    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    Ok(time.unwrap_or(UNIX_EPOCH))
+    let seconds = u64::try_from(row.get::<_, i64>(column)?).ok();
+    let seconds = seconds.filter(|seconds| *seconds <= MAX_SECONDS);
+    Ok(UNIX_EPOCH + Duration::from_secs(seconds.unwrap_or(0)))
 }
 
 #[cfg(test)]
