@@ -13,6 +13,7 @@ mod hello;
 mod history;
 mod input;
 mod interrupt;
+mod kick;
 pub mod log;
 mod login;
 mod logout;
@@ -75,6 +76,7 @@ enum Command {
     Chat(chat::Args),
     Login(login::Args),
     Logout(logout::Args),
+    Kick(kick::Args),
     Hello(hello::Args),
     Ping(ping::Args),
     Talk(talk::Args),
@@ -128,6 +130,7 @@ fn dispatch(arguments: Vec<OsString>) -> Exit {
         Some(Command::Chat(args)) => done(chat::run(args)),
         Some(Command::Login(args)) => done(login::run(args)),
         Some(Command::Logout(args)) => done(logout::run(args)),
+        Some(Command::Kick(args)) => done(kick::run(args)),
         Some(Command::Hello(args)) => done(hello::run(args)),
         Some(Command::Ping(args)) => done(ping::run(args)),
         Some(Command::Talk(args)) => done(talk::run(args)),

@@ -23,12 +23,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use subtle::ConstantTimeEq;
 use throttle::{FORGIVEN_AFTER, KNOWN_FOR, Throttle};
 
 /// Characters of a name that are logged of a login that failed.
 const LOGGED_NAME: usize = 64;
+
+/// How often old bans are forgotten.
+const TIDIED_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Checks logins against a store of accounts.
 pub struct Gate {
@@ -45,6 +48,8 @@ pub struct Gate {
     /// Which secret of the course's form became which Argon2id form since the start: they are the
     /// same password.
     upgrades: Mutex<HashMap<UserName, (SecretMark, SecretMark)>>,
+    /// When old bans were last forgotten.
+    tidied: Mutex<SystemTime>,
 }
 
 /// Why a login was turned down.
@@ -98,6 +103,7 @@ impl Gate {
             token_lifetime: limits.token_lifetime,
             max_tokens: limits.max_tokens_per_user,
             upgrades: Mutex::default(),
+            tidied: Mutex::new(SystemTime::UNIX_EPOCH),
         }
     }
 
@@ -128,12 +134,24 @@ impl Gate {
             }
             Err(error) => tracing::error!(%error, "who failed to log in before is not known"),
         }
-        let longest = KNOWN_FOR.max(self.throttle.longest_wait() + FORGIVEN_AFTER);
-        if let Some(before) = self.clock.now().checked_sub(longest) {
-            bans.forget_before(before);
-        }
         self.bans = bans;
+        self.forget_old_bans();
         self
+    }
+
+    /// Has the store forget what does not matter any more, once in a while.
+    fn forget_old_bans(&self) {
+        let now = self.clock.now();
+        let mut tidied = self.tidied.lock();
+        let age = now.duration_since(*tidied).unwrap_or_default();
+        if age < TIDIED_EVERY {
+            return;
+        }
+        *tidied = now;
+        drop(tidied);
+        let before = |age: Duration| now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let banned = before(self.throttle.longest_wait() + FORGIVEN_AFTER);
+        self.bans.forget_before(banned, before(KNOWN_FOR));
     }
 
     /// The account that `username` and `proof` open, unless somebody at `peer` failed too often of
@@ -168,7 +186,8 @@ impl Gate {
 
     /// Takes note of bans that an operator has lifted. May block.
     pub fn review_bans(&self) {
-        if !self.throttle.is_in_force() {
+        self.forget_old_bans();
+        if !self.throttle.is_in_force(self.clock.now()) {
             return;
         }
         match self.bans.lifted() {

@@ -3,7 +3,6 @@
 use super::*;
 use crate::store::{MemoryUsers, StoreError};
 use std::net::Ipv4Addr;
-use std::time::SystemTime;
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 

@@ -119,9 +119,10 @@ impl Throttle {
         }
     }
 
-    /// Whether anybody has a wait that was not forgotten yet.
-    pub(super) fn is_in_force(&self) -> bool {
-        let state = self.state.lock();
+    /// Whether anybody has a wait that still matters at `now`. Forgets all others.
+    pub(super) fn is_in_force(&self, now: SystemTime) -> bool {
+        let mut state = self.state.lock();
+        state.failures.retain(|_, failures| !failures.is_over(now));
         state.failures.values().any(|it| !it.wait.is_zero())
     }
 

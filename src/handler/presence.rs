@@ -34,9 +34,9 @@ pub struct Presence {
 struct State {
     users: HashMap<UserName, HashMap<u64, Standing>>,
     orders: HashMap<u64, Order>,
-    /// The accounts' revision at the last review, and whether somebody has logged in since.
+    /// The accounts' revision at the last review, and who has logged in since.
     reviewed: u64,
-    has_news: bool,
+    fresh: Vec<(UserName, u64)>,
 }
 
 /// What a login made of a connection.
@@ -55,7 +55,7 @@ impl Presence {
     /// Notes that `user` logged in on `connection`, under the secret with this `mark`.
     pub fn enter(&self, connection: u64, user: &UserName, mark: SecretMark, role: Role) {
         let mut state = self.state.lock();
-        state.has_news = true;
+        state.fresh.push((user.clone(), connection));
         let here = state.users.entry(user.clone()).or_default();
         here.insert(connection, Standing { mark, role });
     }
@@ -98,38 +98,43 @@ impl Presence {
     /// has come since the last time. May block.
     pub fn review(&self, gate: &Gate) {
         let revision = gate.revision();
-        let all: Vec<_> = {
-            let mut state = self.state.lock();
-            let has_news = std::mem::take(&mut state.has_news);
-            if !has_news && state.reviewed == revision {
-                return;
-            }
-            state.reviewed = revision;
-            let here = state.users.iter();
-            let each = |(user, here): (&UserName, &HashMap<u64, Standing>)| {
-                let here: Vec<_> = here.iter().map(|(key, it)| (*key, *it)).collect();
-                (user.clone(), here)
-            };
-            here.map(each).collect()
-        };
         // No lock is held while the disk is asked.
         let mut told = Vec::new();
-        for (user, here) in all {
-            for (connection, before) in here {
-                let order = match gate.standing(&user, before.mark) {
-                    None => {
-                        let reason = "the account is gone, or has another password: log in again";
-                        Order::End(Refusal::new(Code::BadLogin, reason))
-                    }
-                    Some(role) if role != before.role => Order::Become(role),
-                    Some(_) => continue,
-                };
-                if self.give(connection, &user, before, order) {
-                    told.push(connection);
+        for (user, connection, before) in self.doubtful(revision) {
+            let order = match gate.standing(&user, before.mark) {
+                None => {
+                    let reason = "the account is gone, or has another password: log in again";
+                    Order::End(Refusal::new(Code::BadLogin, reason))
                 }
+                Some(role) if role != before.role => Order::Become(role),
+                Some(_) => continue,
+            };
+            if self.give(connection, &user, before, order) {
+                told.push(connection);
             }
         }
         self.ring(&told);
+    }
+
+    /// Who is to be looked at now that the accounts have this `revision`: everybody if it is new,
+    /// else those who have come since the last look.
+    fn doubtful(&self, revision: u64) -> Vec<(UserName, u64, Standing)> {
+        let mut state = self.state.lock();
+        let fresh = std::mem::take(&mut state.fresh);
+        if state.reviewed == revision {
+            let found = fresh.into_iter().filter_map(|(user, connection)| {
+                let standing = *state.users.get(&user)?.get(&connection)?;
+                Some((user, connection, standing))
+            });
+            return found.collect();
+        }
+        state.reviewed = revision;
+        let each = |(user, here): (&UserName, &HashMap<u64, Standing>)| {
+            let here = here.iter();
+            let here = here.map(|(connection, it)| (user.clone(), *connection, *it));
+            here.collect::<Vec<_>>()
+        };
+        state.users.iter().flat_map(each).collect()
     }
 
     /// Leaves an order for a connection that is still what it was `before`. Whether it is.

@@ -30,7 +30,7 @@ pub struct Ban {
     pub since: SystemTime,
 }
 
-/// What is remembered of sources.
+/// What is remembered of sources: of more than 100,000 of a kind, the newest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// Waits, those that are over among them, by source.
@@ -78,8 +78,9 @@ pub trait Bans: Send + Sync {
     /// Forgets that the waits of `sources` were lifted.
     fn forget_lifted(&self, sources: Vec<Source>);
 
-    /// Forgets who was banned or known before `time` and not since.
-    fn forget_before(&self, time: SystemTime);
+    /// Forgets who was banned before `banned` and not since, and who was known before `known` and not
+    /// since.
+    fn forget_before(&self, banned: SystemTime, known: SystemTime);
 
     /// Lifts what is meant by `which`; `done` is told how many waits that were once it is durable.
     fn lift(&self, which: WhichBans, done: Done<u64>);

@@ -233,7 +233,7 @@ fn waits_and_known_pairs_are_told_and_taken_over() {
         known: vec![known],
         lifted: Vec::new(),
     });
-    assert!(after.is_in_force());
+    assert!(after.is_in_force(at(5)));
     assert_eq!(fail(&after, "192.0.2.1", "a", 5), 59);
     // Doubled, as it would have been.
     let bans = after.failed(try_as(&after, "a", 64), at(64));
@@ -244,7 +244,7 @@ fn waits_and_known_pairs_are_told_and_taken_over() {
     }
     assert_eq!(succeed(&after, "192.0.2.1", "owner", 64), 0);
     after.lift(&[source("192.0.2.1 a"), source("192.0.2.1")]);
-    assert!(!after.is_in_force());
+    assert!(!after.is_in_force(at(64)));
     assert_eq!(fail(&after, "192.0.2.1", "a", 65), 0);
 }
 
@@ -260,4 +260,16 @@ fn that_somebody_logged_in_is_told_once_a_day() {
     assert_eq!(times.map(told), [true, false, false, true, false, true]);
     // The clock was set back.
     assert!(told(5));
+}
+
+#[test]
+fn a_wait_matters_for_an_hour_after_its_end() {
+    let throttle = throttle();
+    assert!(!throttle.is_in_force(at(0)));
+    for _ in 0..5 {
+        fail(&throttle, "192.0.2.1", "a", 0);
+    }
+    assert!(throttle.is_in_force(at(60 + 3_599)));
+    assert!(!throttle.is_in_force(at(60 + 3_600)));
+    assert!(throttle.state.lock().failures.is_empty());
 }

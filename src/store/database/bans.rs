@@ -6,6 +6,12 @@ use crate::store::{Ban, Bans, Done, Remembered, Source, StoreError, WhichBans};
 use rusqlite::{Connection, Result, Row, params};
 use std::time::{Duration, SystemTime};
 
+// However many guessers there were, a start reads no more than this.
+const BANNED: &str = "SELECT source, since, wait FROM ban WHERE wait > 0
+     ORDER BY since DESC LIMIT 100000";
+const KNOWN: &str = "SELECT source, since FROM known_source ORDER BY since DESC LIMIT 100000";
+const LIFTED: &str = "SELECT source, since FROM ban WHERE wait = 0 LIMIT 100000";
+
 impl Bans for Database {
     fn remembered(&self) -> std::result::Result<Remembered, StoreError> {
         self.read(remembered)
@@ -27,8 +33,11 @@ impl Bans for Database {
         self.write(move |change| Ok(forget_lifted(change, &sources)?), drop);
     }
 
-    fn forget_before(&self, time: SystemTime) {
-        self.write(move |change| Ok(forget_before(change, time)?), drop);
+    fn forget_before(&self, banned: SystemTime, known: SystemTime) {
+        self.write(
+            move |change| Ok(forget_before(change, banned, known)?),
+            drop,
+        );
     }
 
     fn lift(&self, which: WhichBans, done: Done<u64>) {
@@ -37,7 +46,7 @@ impl Bans for Database {
 }
 
 pub(super) fn remembered(db: &Connection) -> Result<Remembered> {
-    let mut bans = db.prepare_cached("SELECT source, since, wait FROM ban WHERE wait > 0")?;
+    let mut bans = db.prepare_cached(BANNED)?;
     let bans = bans.query_map([], |row| {
         let wait = u32::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
         let wait = Duration::from_secs(wait.into());
@@ -49,7 +58,7 @@ pub(super) fn remembered(db: &Connection) -> Result<Remembered> {
     })?;
     let mut bans: Vec<Ban> = bans.filter_map(Result::transpose).collect::<Result<_>>()?;
     bans.sort_by(|a, b| a.source.cmp(&b.source));
-    let mut known = db.prepare_cached("SELECT source, since FROM known_source")?;
+    let mut known = db.prepare_cached(KNOWN)?;
     let known = known.query_map([], source)?;
     let known: Result<Vec<_>> = known.filter_map(Result::transpose).collect();
     let mut known = known?;
@@ -62,7 +71,7 @@ pub(super) fn remembered(db: &Connection) -> Result<Remembered> {
 }
 
 pub(super) fn lifted(db: &Connection) -> Result<Vec<Source>> {
-    let mut lifted = db.prepare_cached("SELECT source, since FROM ban WHERE wait = 0")?;
+    let mut lifted = db.prepare_cached(LIFTED)?;
     let lifted = lifted.query_map([], source)?.filter_map(Result::transpose);
     let lifted: Result<Vec<_>> = lifted.map(|found| Ok(found?.0)).collect();
     let mut lifted = lifted?;
@@ -103,10 +112,12 @@ pub(super) fn forget_lifted(db: &Connection, sources: &[Source]) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn forget_before(db: &Connection, time: SystemTime) -> Result<()> {
-    let time = seconds(time);
-    db.execute("DELETE FROM ban WHERE since < ?1", [time])?;
-    db.execute("DELETE FROM known_source WHERE since < ?1", [time])?;
+pub(super) fn forget_before(db: &Connection, banned: SystemTime, known: SystemTime) -> Result<()> {
+    db.execute("DELETE FROM ban WHERE since < ?1", [seconds(banned)])?;
+    db.execute(
+        "DELETE FROM known_source WHERE since < ?1",
+        [seconds(known)],
+    )?;
     Ok(())
 }
 

@@ -119,8 +119,8 @@ impl Bans for Maintenance {
         unheard(self.write(|db| bans::forget_lifted(db, &sources)));
     }
 
-    fn forget_before(&self, time: SystemTime) {
-        unheard(self.write(|db| bans::forget_before(db, time)));
+    fn forget_before(&self, banned: SystemTime, known: SystemTime) {
+        unheard(self.write(|db| bans::forget_before(db, banned, known)));
     }
 
     fn lift(&self, which: WhichBans, done: Done<u64>) {

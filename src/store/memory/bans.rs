@@ -64,10 +64,10 @@ impl Bans for MemoryBans {
             .retain(|source, (wait, _)| !is_meant(source, wait));
     }
 
-    fn forget_before(&self, time: SystemTime) {
+    fn forget_before(&self, banned: SystemTime, known: SystemTime) {
         let mut state = self.0.lock();
-        state.bans.retain(|_, (_, since)| *since >= time);
-        state.known.retain(|_, since| *since >= time);
+        state.bans.retain(|_, (_, since)| *since >= banned);
+        state.known.retain(|_, since| *since >= known);
     }
 
     fn lift(&self, which: WhichBans, done: Done<u64>) {

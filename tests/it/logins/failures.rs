@@ -2,8 +2,8 @@
 //! learn of it.
 
 use super::{by_password, log_in, write_users};
-use crate::support::{Daemon, PROGRAM, Served, until};
-use serde_json::Value;
+use crate::support::{Daemon, PROGRAM, Served, proof, until};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,6 +66,35 @@ fn a_token_waits_for_nobody_s_guesses() {
     let waits = peer.ask(&by_password("lisi", "123"));
     assert_eq!(waits["code"], "too_many_tries");
     assert_eq!(super::opens(served.peer(), &token), "user");
+}
+
+#[test]
+fn no_secret_is_ever_logged() {
+    let home = tempfile::tempdir().unwrap();
+    write_users(home.path(), &[("lisi", "123", "user")]);
+    let daemon = Daemon::start(home.path(), &["--log-level=trace"]);
+    let mut peer = daemon.peer();
+    let token = log_in(&mut peer, "lisi", "123");
+    assert_eq!(super::opens(daemon.peer(), &token), "user");
+    // Without an id, a refusal is logged in place of an answer.
+    let mut silent = by_password("lisi", "wrong");
+    silent.as_object_mut().unwrap().remove("id");
+    peer.header(&silent);
+    peer.header(&json!({"msg_type": "login", "token": format!("gp_{}", "5".repeat(64))}));
+    peer.header(&json!({"msg_type": "logout", "token": token}));
+    peer.assert_in_step();
+    assert_eq!(super::opens(daemon.peer(), &token), "bad_login");
+    daemon.signal(rustix::process::Signal::TERM);
+    let (_, said) = daemon.wait();
+    assert!(
+        said.iter().any(|line| line.contains("login failed")),
+        "{said:#?}"
+    );
+    let digits = &token["gp_".len()..];
+    for secret in [digits, &proof("123"), &proof("wrong"), &"5".repeat(64)] {
+        let shown = said.iter().find(|line| line.contains(secret));
+        assert_eq!(shown, None);
+    }
 }
 
 /// A user's name that tries to look like another line.

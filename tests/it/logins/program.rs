@@ -123,6 +123,18 @@ fn any_command_keeps_its_login_and_a_token_of_no_use_asks_anew() {
 }
 
 #[test]
+fn an_admin_kicks_and_others_do_not() {
+    let house = House::new();
+    let mut peer = house.served.peer();
+    super::log_in(&mut peer, "lisi", "123");
+    let kick = ["kick", "lisi", "--user", "root"];
+    assert_eq!(house.succeed(Some("1"), &kick), "1 connection ended\n");
+    peer.assert_last_word("forbidden");
+    let refused = house.run(Some("123"), &["kick", "root", "--user", "lisi"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+}
+
+#[test]
 fn many_connections_of_one_command_are_one_login() {
     let house = House::new();
     let files: Vec<_> = (0..8)
