@@ -1,10 +1,15 @@
 //! What each fuzz target does with its input, as plain functions: the targets call them under
 //! libFuzzer, the tests here over the corpora.
 
+mod classic;
+
+pub use classic::classic;
+
+use gatepost::config::Listen;
 use gatepost::conversation::framed::FramedServing;
 use gatepost::conversation::{Serving, Step};
 use gatepost::store::{Account, UsersEditor};
-use gatepost::wire::{Expect, FileName, Header, Incoming, Key, RoomName, UserName, frame};
+use gatepost::wire::{Expect, FileName, Header, Incoming, Key, Proxied, RoomName, UserName, frame};
 use std::path::{Component, Path};
 use std::sync::LazyLock;
 
@@ -88,6 +93,37 @@ pub fn users(data: &[u8]) {
         editor.add(account).expect("what was read can be written");
     }
     assert_eq!(list("written"), few);
+}
+
+/// The header that a proxy puts before a connection: it is waited for until it is whole, and what
+/// follows it changes nothing.
+///
+/// # Panics
+///
+/// If it does.
+pub fn proxy(data: &[u8]) {
+    let Ok(Some(proxied)) = Proxied::parse(data) else {
+        return;
+    };
+    let (header, _) = data.split_at(proxied.length);
+    assert_eq!(Proxied::parse(header), Ok(Some(proxied)));
+    for cut in 0..header.len() {
+        assert_eq!(Proxied::parse(&header[..cut]), Ok(None), "cut at {cut}");
+    }
+}
+
+/// A listener's URL: one that is taken is shown as it can be given again.
+///
+/// # Panics
+///
+/// If it is not.
+pub fn listen(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Ok(listen) = text.parse::<Listen>() {
+        assert_eq!(listen.to_string().parse().as_ref(), Ok(&listen));
+    }
 }
 
 /// The serving side of the framed conversation: cuts do not change what is seen. The first eight
@@ -178,5 +214,8 @@ mod tests {
         run("names", names);
         run("users", users);
         run("conversation", conversation);
+        run("classic", classic);
+        run("proxy", proxy);
+        run("listen", listen);
     }
 }
