@@ -155,6 +155,8 @@ limits! {
         "Failed logins a minute from one address in all, an IPv6 /64 being one; after that waits that grow.";
     longest_login_wait: Duration, Time, HOUR, SECOND, 8_760 * HOUR,
         "The longest wait after failed logins.";
+    max_waiting_logins: usize, Count, 2_048, 1, 1_000_000,
+        "Logins by password that may wait for the hashes of others; further ones are refused as busy.";
     token_lifetime: Duration, Time, 720 * HOUR, SECOND, 87_600 * HOUR,
         "How long a token can be used to log in.";
     max_tokens_per_user: usize, Count, 1_000, 1, 1_000_000,

@@ -73,6 +73,11 @@ impl Admission {
         }
     }
 
+    /// How many wait for a permit for work of this `cost`.
+    pub(super) fn waiting(core: &Core, cost: Cost) -> usize {
+        core.admission.pool(cost).lock().waiting.len()
+    }
+
     /// A permit, or for `connection` a place in the line: it is notified of [`PERMIT`] when it is
     /// worth another try.
     pub(super) fn enter<'a>(

@@ -1,6 +1,7 @@
 //! From bytes to answers: what a connection's conversation finds in its input goes to dispatch,
 //! and what dispatch says goes to the replies.
 
+use super::admission::Admission;
 use super::connection::{Held, Input, Inside, Request};
 use super::turn::{Stop, Turn};
 use crate::conversation::Step;
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 /// When a client whose text was refused for lack of memory may try again.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+/// When one may try again whose login was refused because too many were waiting.
+const LOGIN_RETRY: Duration = Duration::from_secs(5);
 
 impl Turn<'_> {
     /// Serves what is whole in `input`, and moves it past that.
@@ -61,15 +65,24 @@ impl Turn<'_> {
             let hears_refusals = held.header.id.is_some() && inside.tells_refusals;
             inside.waits_for_memory =
                 !hears_refusals && held.body() == Body::Frame && self.core.house.budget.is_spent();
-            if inside.waits_for_memory || !inside.may_begin(held) || !self.enter(inside, cost) {
+            if inside.waits_for_memory || !inside.may_begin(held) {
+                return Some(Stop::Held);
+            }
+            let is_turned_away = hears_refusals && self.is_line_too_long(inside, cost);
+            if !is_turned_away && !self.enter(inside, cost) {
                 return Some(Stop::Held);
             }
             if self.requests_left == 0 {
                 return Some(Stop::Spent);
             }
             self.requests_left -= 1;
-            if let Some(held) = inside.held.take() {
-                self.begin(inside, &held);
+            match inside.held.take() {
+                Some(held) if is_turned_away => {
+                    let busy = Refusal::busy("too many logins are waiting", LOGIN_RETRY);
+                    self.settle(inside, held.header.id, Overlap::None, Err(busy));
+                }
+                Some(held) => self.begin(inside, &held),
+                None => {}
             }
         }
         if self.lacks_memory(inside) {
@@ -82,6 +95,18 @@ impl Turn<'_> {
             .map(|it| it.cost);
         let may_work = cost.is_none_or(|cost| self.enter(inside, cost));
         (!may_work).then_some(Stop::Held)
+    }
+
+    /// Whether a login would come to the end of a line that is long enough. In the conversations of
+    /// the course there is no word for that, and they wait.
+    fn is_line_too_long(&self, inside: &Inside, cost: Cost) -> bool {
+        let is_new = cost == Cost::Hashing && !self.is_its_turn && !inside.waits_for_permit;
+        let has_permit = self.permit.as_ref().is_some_and(|it| it.covers(cost));
+        let most = self.core.house.limits.max_waiting_logins;
+        is_new
+            && !has_permit
+            && inside.session.takes_tokens
+            && Admission::waiting(self.core, cost) >= most
     }
 
     /// Whether a text that has begun must wait, since the memory of all is exhausted. One whose sender

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 /// Runs `gatepost` in `home` and returns what it says.
 #[track_caller]
@@ -95,6 +96,59 @@ fn no_secret_is_ever_logged() {
         let shown = said.iter().find(|line| line.contains(secret));
         assert_eq!(shown, None);
     }
+}
+
+/// An Argon2id string of the password 123 that takes half a second to compare.
+fn costly() -> String {
+    use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+    use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, Version};
+    let params = Params::new(19 << 10, 40, 1, Some(32)).unwrap();
+    let (salt, mut hash) = ([7; 16], [0; 32]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password_into(proof("123").as_bytes(), &salt, &mut hash)
+        .unwrap();
+    let phc = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).unwrap(),
+        salt: Some(Salt::new(&salt).unwrap()),
+        hash: Some(Output::new(&hash).unwrap()),
+    };
+    phc.to_string()
+}
+
+#[test]
+fn of_too_many_logins_at_once_the_last_are_told_to_come_again() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(
+        home.path().join("users.txt"),
+        format!("lisi|{}\n", costly()),
+    )
+    .unwrap();
+    let served = Served::at(home, |config| config.limits.max_waiting_logins = 1);
+    let cores = thread::available_parallelism().unwrap().get();
+    let mut peers: Vec<_> = (0..3 * (cores + 1)).map(|_| served.peer()).collect();
+    for peer in &mut peers {
+        peer.header(&by_password("lisi", "123"));
+    }
+    let (mut let_in, mut busy) = (0, 0);
+    for peer in &mut peers {
+        let answer = peer.answer();
+        if answer["ok"] == true {
+            let_in += 1;
+            continue;
+        }
+        assert_eq!(
+            (&answer["code"], &answer["retry_after_ms"]),
+            (&json!("busy"), &json!(5_000))
+        );
+        busy += 1;
+        peer.assert_in_step();
+    }
+    assert!(
+        let_in > 0 && busy > 0,
+        "{let_in} let in, {busy} told to come again"
+    );
 }
 
 /// A user's name that tries to look like another line.
