@@ -30,9 +30,9 @@ const OTHER_FILES: u64 = 2_048;
 
 /// The daemon's threads that serve no connection: the main one, the acceptor, the journal, those
 /// that make checkpoints and look for damage, those that write standard output and the log, and
-/// three that hear signals and act on them; one that publishes files, one that digests what was placed
+/// four that hear signals and act on them; one that publishes files, one that digests what was placed
 /// by hand, eight that sync, and one that looks at the accounts.
-const BESIDE_WORKERS: usize = 22;
+const BESIDE_WORKERS: usize = 23;
 
 /// The most memory that the daemon may ever have with all of them there, and on top of it for each
 /// password hash that may be computed at once: one a core, 19 MiB each.
