@@ -6,7 +6,7 @@ mod outside;
 mod program;
 mod rude;
 
-use crate::support::{PATIENCE, Served, frame};
+use crate::support::{PATIENCE, Served, frame, proof};
 use gatepost::config::Config;
 use gatepost::tls::{Identity, SelfSigned};
 use rustls::pki_types::pem::PemObject;
@@ -59,7 +59,14 @@ struct Sealed(StreamOwned<ClientConnection, TcpStream>);
 impl Sealed {
     #[track_caller]
     fn connect(address: SocketAddr, config: &Arc<ClientConfig>) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::connect_behind(address, config, b"")
+    }
+
+    /// The same where something goes before the first record.
+    #[track_caller]
+    fn connect_behind(address: SocketAddr, config: &Arc<ClientConfig>, before: &[u8]) -> Self {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(before).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -231,6 +238,29 @@ fn a_drain_says_goodbye_inside_tls() {
     drop(peer);
     let (summary, _home) = served.drain();
     assert_eq!((summary.stuck, summary.cut_off), (0, 0));
+}
+
+/// A proxy speaks first, in the clear, and the client whose connection it passes on inside TLS; a proof
+/// from another machine is then as welcome as from this one.
+#[test]
+fn a_client_on_another_machine_logs_in_behind_a_proxy() {
+    let made = made();
+    let identity = Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes());
+    let account = ("lisi".to_owned(), "123".to_owned());
+    let served = Served::with_accounts(&[account], |config| {
+        let url = "framed+tls://127.0.0.1:0?proxy=127.0.0.0/8";
+        config.listen = vec![url.parse().unwrap()];
+        config.identity = Some(identity.unwrap());
+    });
+    let header = b"PROXY TCP4 192.0.2.7 192.0.2.250 5000 8001\r\n";
+    let login = json!({"msg_type": "login", "id": 1, "username": "lisi", "password": proof("123")});
+    for version in VERSIONS {
+        let config = config(&made, version);
+        let mut peer = Sealed::connect_behind(served.address(), &config, header);
+        let answer = peer.ask(&login);
+        assert_eq!(answer["user"], "lisi", "{answer}");
+        peer.assert_proper_end();
+    }
 }
 
 #[test]
