@@ -136,12 +136,10 @@ fn asks(address: &Address, untrusted: &Untrusted) -> bool {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return false;
     }
-    complain(format_args!(
-        "{address} is not known: its certificate is not believed ({untrusted}).\nIts SHA-256 \
-         fingerprint is\n    {}\nIf that is what gatepost cert printed there, type yes to believe it \
-         from now on:",
-        untrusted.fingerprint
-    ));
+    complain(format_args!("{address} is not known: {untrusted}"));
+    complain("the SHA-256 fingerprint of its certificate:");
+    complain(untrusted.fingerprint);
+    complain("type yes to believe it from now on, if gatepost cert printed the same there");
     let line = read_line(&mut io::stdin().lock());
     line.is_ok_and(|line| line.is_some_and(|line| line.trim_ascii() == b"yes"))
 }

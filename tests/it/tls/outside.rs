@@ -2,7 +2,7 @@
 //! the stream off.
 
 use super::{made, served};
-use crate::support::{frame, uploads};
+use crate::support::{PROGRAM, frame, uploads};
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -58,6 +58,64 @@ for n in range(200):
         tls.sendall(struct.pack("<i", len(payload)) + payload)
 tls.close()
 "#;
+
+/// Runs a program on a terminal of its own, and answers when it asks to type yes.
+const TERMINAL: &str = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[2], sys.argv[2:])
+said, asked = b"", False
+while True:
+    try:
+        piece = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not piece:
+        break
+    said += piece
+    if not asked and b"type yes" in said:
+        asked = True
+        os.write(terminal, sys.argv[1].encode() + b"\n")
+sys.stdout.buffer.write(said)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[test]
+#[ignore = "needs python3"]
+fn a_person_is_asked_about_an_unknown_server_once() {
+    let made = made();
+    let served = served(&made, &["framed+tls://127.0.0.1:0"], |_| {});
+    let server = format!("framed+tls://{}", served.address());
+    let state = tempfile::tempdir().unwrap();
+    let ping = |answer: &str| {
+        let output = Command::new("timeout")
+            .args([
+                "20", "python3", "-c", TERMINAL, answer, PROGRAM, "ping", "--server", &server,
+            ])
+            .env("XDG_STATE_HOME", state.path())
+            .output()
+            .expect("python3 is there");
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let fingerprint = made.fingerprint.to_string();
+    for answer in ["no", "", "y"] {
+        let (code, said) = ping(answer);
+        assert_eq!(code, Some(74), "{said}");
+        assert!(said.lines().any(|line| line == fingerprint), "{said}");
+        assert!(!said.contains("answered in"), "{said}");
+    }
+    let (code, said) = ping("yes");
+    assert!(code == Some(0) && said.contains("answered in"), "{said}");
+    let (code, said) = ping("no");
+    assert!(
+        code == Some(0) && !said.contains("type yes"),
+        "it is known: {said}"
+    );
+}
 
 #[track_caller]
 fn python(script: &str, address: SocketAddr, certificate: &Path, version: &str) {
