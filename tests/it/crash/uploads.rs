@@ -60,8 +60,8 @@ struct Upload<'a> {
 enum Broken {
     /// The server was killed.
     Server,
-    /// The client was, with so many bytes sent.
-    Client(usize),
+    /// The client was, with so many bytes sent to that server.
+    Client(usize, usize),
 }
 
 /// The size of a file: nothing, or any magnitude.
@@ -86,6 +86,11 @@ impl Board {
             let waited = self.is_new.wait_until(&mut server, deadline);
             assert!(!waited.timed_out(), "no server comes");
         }
+    }
+
+    /// Which server it is that is there, or that was.
+    fn life(&self) -> usize {
+        self.server.lock().0
     }
 
     fn announce(&self, address: Option<SocketAddr>) {
@@ -130,9 +135,9 @@ impl Upload<'_> {
             match self.converse(most) {
                 Ok(()) => return,
                 Err(Broken::Server) => {}
-                Err(Broken::Client(sent)) => {
+                Err(Broken::Client(sent, life)) => {
                     most = None;
-                    self.settle(sent);
+                    self.settle(sent, life);
                 }
             }
         }
@@ -141,11 +146,12 @@ impl Upload<'_> {
     /// Waits until all of the first `sent` bytes are safe, as what has arrived always gets, unless
     /// the server is killed.
     #[track_caller]
-    fn settle(&mut self, sent: usize) {
+    fn settle(&mut self, sent: usize, life: usize) {
         let mut peer = self.board.connect();
         let deadline = Instant::now() + PATIENCE;
         while let Ok(offset) = self.offset(&mut peer)
             && offset < sent
+            && self.board.life() == life
         {
             assert!(Instant::now() < deadline, "{offset} of {sent} are safe");
         }
@@ -154,6 +160,7 @@ impl Upload<'_> {
     /// One connection, until it ends; or its client, after `most` bytes.
     #[track_caller]
     fn converse(&mut self, most: Option<u64>) -> Result<(), Broken> {
+        let life = self.board.life();
         let mut peer = self.board.connect();
         let offset = self.offset(&mut peer)?;
         let is_middle = 0 < offset && offset < self.bytes.len();
@@ -178,7 +185,7 @@ impl Upload<'_> {
                 // Killed in the middle of a frame.
                 let part = 4 + most.saturating_sub(sent);
                 peer.try_raw(&piece[..part]).map_err(gone)?;
-                return Err(Broken::Client(most.max(sent)));
+                return Err(Broken::Client(most.max(sent), life));
             }
             peer.try_raw(&piece).map_err(gone)?;
             self.board
