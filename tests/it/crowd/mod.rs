@@ -1,9 +1,10 @@
 //! Many at once, against the real program in a process of its own: two thousand clients that want
 //! everything, of whom each is answered rightly and nothing is lost, and in `idle` five thousand
-//! that want nothing.
+//! that want nothing, in `readers` a thousand in one room.
 
 mod client;
 mod idle;
+mod readers;
 mod script;
 
 use crate::support::{Daemon, Peer, partials, uploads};

@@ -98,9 +98,15 @@ impl Running {
     }
 
     pub(crate) fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Sends it a signal.
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a pid");
         let pid = Pid::from_raw(pid).expect("a pid is not 0");
-        kill_process(pid, Signal::INT).expect("the process is there");
+        kill_process(pid, signal).expect("the process is there");
     }
 
     /// Its exit code.
