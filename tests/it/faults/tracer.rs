@@ -102,12 +102,14 @@ impl Tracer {
             .filter(|(_, name)| *name == place.threads)
             .collect();
         let call = &place.call;
+        let mut calls = call.clone();
         let mut injected = vec![error.inject(call, position)];
         if error == Error::Full && call == "fdatasync" {
             // Or the file that is written to find out whether there is space could be synced.
-            injected.push("inject=fsync:error=ENOSPC".to_owned());
+            calls.push_str(",fsync");
+            injected.push(error.inject("fsync", 1));
         }
-        let trace = format!("trace={call}");
+        let trace = format!("trace={calls}");
         let mut what = vec!["-e", &trace];
         what.extend(injected.iter().flat_map(|inject| ["-e", inject]));
         Self::attach(threads, aside, &what)
@@ -194,6 +196,11 @@ impl Seen {
     /// Whether it was made to fail.
     pub(super) fn is_injected(&self) -> bool {
         self.line.ends_with("(INJECTED)")
+    }
+
+    /// Whether it was a sync of the messages, not of what is written to find out about space.
+    pub(super) fn is_messages_sync(&self) -> bool {
+        self.place.call.contains("sync") && self.line.contains("/gatepost.db-wal")
     }
 
     /// Whether it was a sync, of the messages or of the files.
