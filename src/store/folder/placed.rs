@@ -22,6 +22,28 @@ const WAITING: usize = 1_024;
 /// A file that was written to in the last so much time may still be being written to.
 const SETTLED: Duration = Duration::from_secs(2);
 
+/// So many files, or so many bytes of them, share one sync of the folder and one commit.
+const TOGETHER: usize = 64;
+const TOGETHER_BYTES: u64 = 64 << 20;
+
+/// What a file turned out to be.
+enum Look {
+    /// It may still be being written to.
+    Young,
+    /// Nothing has to be done for it.
+    Known,
+    /// It was placed by hand.
+    Digested(Digested),
+}
+
+/// A file that was digested and synced.
+struct Digested {
+    name: FileName,
+    stamp: Stamp,
+    sha256: [u8; 32],
+    written: SystemTime,
+}
+
 /// The way to the thread that looks at such files.
 #[derive(Debug)]
 pub(super) struct Placed {
@@ -78,13 +100,7 @@ fn serve(shared: &Arc<Shared>, names: &Receiver<FileName>) {
         BTreeSet::new()
     });
     loop {
-        waiting.retain(|name| match shared.look_at(name) {
-            Ok(later) => later,
-            Err(error) => {
-                tracing::warn!("the digest of {:?} can't be known: {error}", name.as_str());
-                false
-            }
-        });
+        shared.look_at_all(&mut waiting);
         // What was too young is looked at again.
         let next = if waiting.is_empty() {
             names.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -103,39 +119,89 @@ fn serve(shared: &Arc<Shared>, names: &Receiver<FileName>) {
 }
 
 impl Shared {
-    /// Computes and records the digest of a file if it was placed by hand. Returns whether it is too
-    /// young for that.
-    pub(super) fn look_at(&self, name: &FileName) -> Result<bool, StoreError> {
+    /// Computes and records the digests of those files of `waiting` that were placed by hand. Leaves
+    /// there what has to be looked at again.
+    pub(super) fn look_at_all(&self, waiting: &mut BTreeSet<FileName>) {
+        let (mut together, mut bytes) = (Vec::new(), 0);
+        for name in std::mem::take(waiting) {
+            match self.look_at(&name) {
+                Ok(Look::Young) => {
+                    waiting.insert(name);
+                }
+                Ok(Look::Known) => {}
+                Ok(Look::Digested(digested)) => {
+                    bytes += digested.stamp.size;
+                    together.push(digested);
+                }
+                Err(error) => {
+                    tracing::warn!("the digest of {:?} can't be known: {error}", name.as_str());
+                }
+            }
+            if together.len() >= TOGETHER || bytes >= TOGETHER_BYTES {
+                self.record_digests(std::mem::take(&mut together), waiting);
+                bytes = 0;
+            }
+        }
+        self.record_digests(together, waiting);
+    }
+
+    /// Computes the digest of a file if it was placed by hand, and syncs it.
+    fn look_at(&self, name: &FileName) -> Result<Look, StoreError> {
         let text = name.as_str();
         let Some((content, stamp)) = self.uploads.open_to_read(text)? else {
-            return Ok(false);
+            return Ok(Look::Known);
         };
         let record = self.database.read(|db| file(db, text))?;
         if record.is_some_and(|it| it.stamp == stamp || !self.is_visible(&it)) {
-            return Ok(false);
+            return Ok(Look::Known);
         }
         let written = UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.mtime).unwrap_or(0));
         let age = SystemTime::now().duration_since(written);
         if age.is_ok_and(|age| age < SETTLED) {
-            return Ok(true);
+            return Ok(Look::Young);
         }
         let mut digester = Digester::new(Algorithm::Sha256);
         let mut content = &content;
         while digester.read(&mut content, 8 << 20)? > 0 {
             if self.placed.closed.load(Ordering::Acquire) {
-                return Ok(false);
+                return Ok(Look::Known);
             }
         }
-        // From here on a duplicate vouches for it.
+        // Once this is recorded a duplicate vouches for it.
         self.check_fence()?;
         self.sync_file(content)?;
-        self.sync_folder(&self.uploads)?;
-        if self.uploads.stamp(text)? != Some(stamp) {
-            return Ok(true);
+        Ok(Look::Digested(Digested {
+            name: name.clone(),
+            stamp,
+            sha256: digester.finish().bytes,
+            written,
+        }))
+    }
+
+    /// Records digests whose files are synced. What has changed meanwhile goes back to `waiting`.
+    fn record_digests(&self, mut digested: Vec<Digested>, waiting: &mut BTreeSet<FileName>) {
+        if digested.is_empty() {
+            return;
         }
-        let (name, digest) = (text.to_owned(), digester.finish());
-        self.commit(move |db| Ok(seen(db, &name, stamp, &digest.bytes, written)?))?;
-        Ok(false)
+        let recorded = self.sync_folder(&self.uploads).and_then(|()| {
+            digested.retain(|it| {
+                let now = self.uploads.stamp(it.name.as_str());
+                let is_same = now.is_ok_and(|now| now == Some(it.stamp));
+                if !is_same {
+                    waiting.insert(it.name.clone());
+                }
+                is_same
+            });
+            self.commit(move |db| {
+                for it in digested {
+                    seen(db, it.name.as_str(), it.stamp, &it.sha256, it.written)?;
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = recorded {
+            tracing::warn!("digests of files placed by hand can't be kept: {error}");
+        }
     }
 
     /// The files that were placed by hand since the last run. Forgets those that were taken away.

@@ -116,14 +116,35 @@ fn what_was_placed_by_hand_is_synced_before_a_duplicate_vouches_for_it() {
     make_old(&home, "placed", 100);
     let shared = &home.folder.shared;
     let full = Some(std::io::ErrorKind::StorageFull);
+    let look = || {
+        let mut waiting = [placed.name.clone()].into();
+        shared.look_at_all(&mut waiting);
+        assert!(waiting.is_empty());
+    };
     for faults in [vec![full], vec![None, full]] {
         shared.fence.faults.lock().extend(faults);
-        let looked = shared.look_at(&placed.name);
-        assert!(matches!(looked, Err(StoreError::NoSpace)), "{looked:?}");
+        look();
+        assert!(shared.fence.faults.lock().is_empty());
         assert_eq!(offset(&home, &placed), 0);
     }
-    assert!(!shared.look_at(&placed.name).unwrap());
+    look();
     assert_eq!(offset(&home, &placed), 3);
+}
+
+#[test]
+fn many_that_were_placed_by_hand_all_get_their_digests() {
+    let home = Home::open();
+    let names: Vec<_> = (0..200).map(|number| format!("{number:03}")).collect();
+    for name in &names {
+        fs::write(home.path(name), name).unwrap();
+        make_old(&home, name, 100);
+    }
+    let home = home.restart();
+    for name in &names {
+        let mut digester = Digester::new(Algorithm::Sha256);
+        digester.update(name.as_bytes());
+        assert_eq!(digest_of(&home, name), digester.finish().to_string());
+    }
 }
 
 #[test]
