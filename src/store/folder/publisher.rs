@@ -6,7 +6,6 @@ use super::Shared;
 use super::batch::Batch;
 use super::incoming::Incoming;
 use super::records::Scope;
-use super::shared::Synced;
 use super::space::Share;
 use crate::store::{FileError, NewFile, PendingFile, StoreError, Viewer};
 use crate::wire::{Digest, FileName};
@@ -15,7 +14,6 @@ use parking_lot::Mutex;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -35,8 +33,6 @@ pub(super) struct Finished {
     pub(super) wanted: NewFile,
     /// Its bytes, unless they are here already.
     pub(super) incoming: Option<Incoming>,
-    /// Its sync, if that has begun.
-    pub(super) synced: Option<Synced>,
     /// The published file that is the same, and what the sender is charged for it.
     pub(super) same: Option<(FileName, Share)>,
     pub(super) digest: Option<Digest>,
@@ -84,7 +80,6 @@ pub(super) enum Job {
 #[derive(Debug)]
 pub(super) struct Publisher {
     jobs: Sender<Job>,
-    is_idle: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -93,12 +88,8 @@ impl Publisher {
     pub(super) fn new() -> (Self, Receiver<Job>) {
         // Unbounded: each connection may only leave so many requests unanswered.
         let (jobs, receiver) = crossbeam_channel::unbounded();
-        let publisher = Self {
-            jobs,
-            is_idle: AtomicBool::new(true),
-            thread: Mutex::new(None),
-        };
-        (publisher, receiver)
+        let thread = Mutex::new(None);
+        (Self { jobs, thread }, receiver)
     }
 
     /// Starts the thread. It ends with [`close`](Self::close).
@@ -116,11 +107,6 @@ impl Publisher {
         if let Err(job) = self.jobs.send(job) {
             refuse(job.into_inner());
         }
-    }
-
-    /// Whether the thread waits for something to do, as far as that can be told.
-    pub(super) fn is_idle(&self) -> bool {
-        self.is_idle.load(Ordering::Relaxed)
     }
 
     /// Waits until everything handed on before is done.
@@ -167,12 +153,8 @@ fn serve(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
         };
         let job = match next.take() {
             Some(job) => Ok(job),
-            None => {
-                shared.publisher.is_idle.store(true, Ordering::Relaxed);
-                jobs.recv_deadline(rest)
-            }
+            None => jobs.recv_deadline(rest),
         };
-        shared.publisher.is_idle.store(false, Ordering::Relaxed);
         // A panic loses the tickets of one batch, which then answer themselves, and nothing else.
         let step = catch_unwind(AssertUnwindSafe(|| match job {
             Ok(Job::Publish(first)) => {

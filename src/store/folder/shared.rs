@@ -15,7 +15,7 @@ use crate::store::directory::{Directory, Stamp};
 use crate::store::{FileError, FileWitness, NewFile, Offset, PartialId, StoreError};
 use crate::time::{Clock, Random};
 use crate::wire::FileName;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{bounded, unbounded};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::collections::HashSet;
@@ -45,17 +45,6 @@ pub(super) struct Shared {
     pub(super) placed: Placed,
     pub(super) publisher: Publisher,
     pub(super) witness: OnceLock<Arc<dyn FileWitness>>,
-}
-
-/// A sync under way.
-#[derive(Debug)]
-pub(super) struct Synced(Receiver<Result<(), StoreError>>);
-
-impl Synced {
-    /// Waits for its end.
-    pub(super) fn wait(&self) -> Result<(), StoreError> {
-        self.0.recv().unwrap_or(Err(StoreError::Fenced))
-    }
 }
 
 /// Up once a sync has failed: nobody knows then what is durable.
@@ -128,15 +117,28 @@ impl Shared {
         Err(error)
     }
 
-    /// Begins to make the bytes of a file durable. Returns where it is told what came of it.
-    pub(super) fn begin_sync(self: &Arc<Self>, file: &Arc<File>) -> Synced {
-        let (done, synced) = bounded(1);
-        let (shared, file) = (Arc::clone(self), Arc::clone(file));
-        self.helpers.run(move || {
-            // Nobody may be left to be told.
-            let _ = done.send(shared.sync_file(&file));
-        });
-        Synced(synced)
+    /// Makes several files durable at once. Returns what came of each, in any order.
+    pub(super) fn sync_files(
+        self: &Arc<Self>,
+        mut files: Vec<(usize, Arc<File>)>,
+    ) -> Vec<(usize, Result<(), StoreError>)> {
+        // One here, the others beside it.
+        let Some((own, file)) = files.pop() else {
+            return Vec::new();
+        };
+        let (done, is_done) = unbounded();
+        for (place, file) in files {
+            let (shared, done) = (Arc::clone(self), done.clone());
+            self.helpers.run(move || {
+                // Whoever waits only stops when all of these are done.
+                let _ = done.send((place, shared.sync_file(&file)));
+            });
+        }
+        drop(done);
+        let result = self.sync_file(&file);
+        let mut results: Vec<_> = is_done.iter().collect();
+        results.push((own, result));
+        results
     }
 
     /// Has `change` made in the next commit and waits for it. Not to be called on the journal

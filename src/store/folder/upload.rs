@@ -316,14 +316,9 @@ impl Upload for FolderUpload {
                     Place::Same { name, share, .. } => (None, Some((name, share))),
                     Place::Gone => (None, None),
                 };
-                // Where it would have to wait for others nothing is won, and syncs together cost less.
-                let is_next = self.wanted.durable && self.shared.publisher.is_idle();
-                let next = incoming.as_ref().filter(|_| is_next);
-                let synced = next.map(|it| self.shared.begin_sync(it.file()));
                 let finished = Finished {
                     wanted: self.wanted.clone(),
                     incoming,
-                    synced,
                     same,
                     digest,
                     size,

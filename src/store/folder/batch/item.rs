@@ -3,7 +3,6 @@
 use super::super::incoming::Incoming;
 use super::super::publisher::Finished;
 use super::super::records::{Record, Scope, State};
-use super::super::shared::Synced;
 use super::super::space::Share;
 use super::super::{Shared, UPLOADS};
 use super::change::{Change, Committed};
@@ -22,8 +21,6 @@ pub(super) struct Item {
     pub(super) answer: fn(Result<Published, &FileError>) -> Answer,
     pub(super) charge: Option<Charge>,
     pub(super) scope: Option<Scope>,
-    /// Its sync, once that has begun and until it was waited for.
-    pub(super) synced: Option<Synced>,
     pub(super) course: Course,
 }
 
@@ -54,7 +51,6 @@ impl Item {
         let Finished {
             wanted,
             incoming,
-            synced,
             same,
             digest,
             size,
@@ -85,7 +81,6 @@ impl Item {
             answer,
             charge: Some(charge),
             scope,
-            synced,
             course,
         }
     }

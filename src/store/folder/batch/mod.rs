@@ -129,18 +129,24 @@ impl<'a> Batch<'a> {
 
     /// Syncs the files and commits their records, at the same time.
     fn secure(&mut self) {
-        let is_unnamed = |item: &&Item| {
-            item.waits() && matches!(item.course, Course::New { renamed: false, .. })
-        };
-        let record = |item: &Item| match &item.course {
-            Course::New {
+        let mut records = Vec::new();
+        let mut syncs = Vec::new();
+        for (place, item) in self.items.iter().enumerate() {
+            let Course::New {
+                incoming,
                 record: Some(record),
-                ..
-            } => Some((record.clone(), item.wanted.owner.clone())),
-            _ => None,
-        };
-        let unnamed = self.items.iter().filter(is_unnamed);
-        let records: Vec<_> = unnamed.filter_map(record).collect();
+                renamed: false,
+            } = &item.course
+            else {
+                continue;
+            };
+            if item.waits() {
+                records.push((record.clone(), item.wanted.owner.clone()));
+            }
+            if item.wanted.durable {
+                syncs.push((place, Arc::clone(incoming.file())));
+            }
+        }
         if records.is_empty() {
             return;
         }
@@ -160,8 +166,13 @@ impl<'a> Batch<'a> {
                 let _ = done.send(result);
             },
         );
-        self.sync_files();
+        let synced = self.shared.sync_files(syncs);
         let committed = committed.recv().unwrap_or(Err(StoreError::Fenced));
+        for (place, result) in synced {
+            if let Err(error) = result {
+                self.fail_named(place, error);
+            }
+        }
         match committed {
             Ok(()) => self.shared.unfinish(&finished),
             Err(error) => {
@@ -170,39 +181,6 @@ impl<'a> Batch<'a> {
                         self.fail_named(place, error.again());
                     }
                 }
-            }
-        }
-    }
-
-    /// Syncs the new files that have no names yet: one here, the others beside it.
-    fn sync_files(&mut self) {
-        let mut own = None;
-        for (place, item) in self.items.iter_mut().enumerate() {
-            let Course::New {
-                incoming,
-                renamed: false,
-                ..
-            } = &item.course
-            else {
-                continue;
-            };
-            let file = incoming.file();
-            match own {
-                _ if !item.wanted.durable || item.synced.is_some() => {}
-                None => own = Some((place, Arc::clone(file))),
-                Some(_) => item.synced = Some(self.shared.begin_sync(file)),
-            }
-        }
-        if let Some((place, file)) = own
-            && let Err(error) = self.shared.sync_file(&file)
-        {
-            self.fail_named(place, error);
-        }
-        for place in 0..self.items.len() {
-            if let Some(synced) = self.items[place].synced.take()
-                && let Err(error) = synced.wait()
-            {
-                self.fail_named(place, error);
             }
         }
     }
