@@ -99,11 +99,16 @@ impl Shared {
         record: &Record,
         is_incoming: bool,
     ) -> Result<Option<String>, StoreError> {
+        // What was to be durable was synced before it could get a name: it is somebody else's that
+        // stands there now, though it may have got the same number.
+        if is_incoming || record.state != State::Hasty {
+            return Ok(None);
+        }
         let name = record.name.as_str();
         let now = self.uploads.stamp(name)?;
         let is_torn =
             now.is_some_and(|now| now.inode == record.stamp.inode && now.size != record.stamp.size);
-        if is_incoming || !is_torn {
+        if !is_torn {
             return Ok(None);
         }
         self.set_aside(name).map(Some)
