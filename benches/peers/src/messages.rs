@@ -75,13 +75,18 @@ pub(crate) fn ask_nats(port: u16, id: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// `MSG INBOX.id 1 LENGTH`, CR LF, a JSON object with `seq`, CR LF.
+/// `MSG INBOX.id 1 LENGTH`, CR LF, a JSON object with `seq`, CR LF; before it, now and then, a `PING`,
+/// which it takes minutes to miss an answer to.
 pub(crate) fn nats_answer(port: u16, id: u32, bytes: &[u8]) -> anyhow::Result<Option<usize>> {
     let Some(line) = bytes.iter().position(|byte| *byte == b'\n') else {
         return Ok(None);
     };
     let head = String::from_utf8_lossy(&bytes[..line]);
     let words: Vec<_> = head.split_whitespace().collect();
+    if words == ["PING"] {
+        let answer = nats_answer(port, id, &bytes[line + 1..])?;
+        return Ok(answer.map(|end| line + 1 + end));
+    }
     let length = match words.as_slice() {
         ["MSG", inbox, _, length] if *inbox == format!("{INBOX}.{port}.{id}") => {
             length.parse().ok()
@@ -173,6 +178,9 @@ mod tests {
         let receipt = b"MSG _INBOX.b.2.7 1 9\r\n{\"seq\":1}\r\n";
         assert_eq!(nats_answer(2, 7, receipt).unwrap(), Some(receipt.len()));
         assert_eq!(nats_answer(2, 7, &receipt[..25]).unwrap(), None);
+        let asked = [b"PING\r\n", &receipt[..]].concat();
+        assert_eq!(nats_answer(2, 7, &asked).unwrap(), Some(asked.len()));
+        assert_eq!(nats_answer(2, 7, b"PING\r\n").unwrap(), None);
         assert!(nats_answer(2, 8, receipt).is_err());
         let error = b"MSG _INBOX.b.2.7 1 12\r\n{\"error\":{}}\r\n";
         assert!(nats_answer(2, 7, error).is_err());
