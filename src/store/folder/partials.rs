@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// An upload's right to write its file, until it is fenced out.
@@ -43,7 +44,11 @@ impl Writer {
 
 /// All partials of a store. What is here and durable is also in the records.
 #[derive(Debug, Default)]
-pub(super) struct Partials(Mutex<HashMap<PartialId, Entry>>);
+pub(super) struct Partials {
+    entries: Mutex<HashMap<PartialId, Entry>>,
+    /// How many were published or thrown away.
+    ended: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Entry {
@@ -101,7 +106,7 @@ impl Partials {
             publishing: false,
             share: Some(share),
         };
-        self.0.lock().insert(record.id.clone(), entry);
+        self.entries.lock().insert(record.id.clone(), entry);
     }
 
     /// Makes `writer` the one upload of a partial that goes on at `offset`, or starts over under
@@ -114,7 +119,7 @@ impl Partials {
         writer: &Arc<Writer>,
         now: SystemTime,
     ) -> Result<Claimed, Unclaimed> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let durable = match entries.get(id) {
             Some(entry) if entry.publishing => return Err(Unclaimed::Publishing),
             Some(entry) => entry.durable,
@@ -153,9 +158,15 @@ impl Partials {
         })
     }
 
+    /// How many were published or thrown away. If that is the same before somebody looked for a
+    /// published file and after it claimed the partial, none was published in between.
+    pub(super) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
+    }
+
     /// Where a partial stands, if it is here.
     pub(super) fn standing(&self, id: &PartialId) -> Option<Standing> {
-        let entries = self.0.lock();
+        let entries = self.entries.lock();
         entries.get(id).map(|entry| Standing {
             durable: entry.durable,
             writer: entry.writer.clone(),
@@ -174,7 +185,7 @@ impl Partials {
         now: SystemTime,
         tell: impl FnOnce(PartialRecord),
     ) -> Option<u64> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let entry = mine(&mut entries, id, writer)?;
         if durable > entry.durable {
             entry.durable = durable;
@@ -202,7 +213,7 @@ impl Partials {
         mut share: Share,
         cut: impl FnOnce(u64),
     ) -> Option<u64> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let entry = mine(&mut entries, id, writer)?;
         let durable = entry.durable;
         if durable == 0 {
@@ -220,15 +231,17 @@ impl Partials {
     /// Forgets a partial with the upload `writer`. Returns how many bytes were durable; `None` if
     /// it was fenced out, and the file is somebody else's.
     pub(super) fn forget(&self, id: &PartialId, writer: &Arc<Writer>) -> Option<u64> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let durable = mine(&mut entries, id, writer)?.durable;
         entries.remove(id);
+        // Under the lock: whoever claims it from now on sees it.
+        self.ended.fetch_add(1, Ordering::Release);
         Some(durable)
     }
 
     /// Keeps everybody off a partial that is whole, until it is published or can't be.
     pub(super) fn seal(&self, id: &PartialId, writer: &Arc<Writer>) -> Result<(), FileError> {
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let entry = mine(&mut entries, id, writer).ok_or(FileError::FencedOut)?;
         entry.publishing = true;
         Ok(())
@@ -241,7 +254,7 @@ impl Partials {
             let age = now.duration_since(entry.time);
             entry.writer.is_none() && age.is_ok_and(|age| age > kept)
         };
-        let mut entries = self.0.lock();
+        let mut entries = self.entries.lock();
         let old = entries.extract_if(|_, entry| is_old(entry));
         old.map(|(id, entry)| (id, entry.incoming, entry.durable))
             .collect()
@@ -249,7 +262,7 @@ impl Partials {
 
     /// How many there are without an upload under way, and their bytes.
     pub(super) fn count(&self) -> (usize, u64) {
-        let entries = self.0.lock();
+        let entries = self.entries.lock();
         let idle = entries.values().filter(|entry| entry.writer.is_none());
         idle.fold((0, 0), |(count, bytes), entry| {
             (count + 1, bytes + entry.durable)
@@ -300,7 +313,7 @@ mod tests {
         assert_eq!(partials.note(&id, &writer, 4, now, drop), Some(4));
         let kept = partials.leave(&id, &writer, share(), |durable| {
             assert_eq!(durable, 4);
-            assert!(partials.0.is_locked(), "or a sync could be noted now");
+            assert!(partials.entries.is_locked(), "or a sync could be noted now");
         });
         assert_eq!(kept, Some(4));
         // Whoever synced before the cut comes too late.

@@ -55,11 +55,11 @@ impl FolderUpload {
         let share = Share::new(&shared.space, wanted.owner.clone());
         let place = match wanted.partial() {
             Some(id) => {
-                // Asked first: what stands here now may be published before it is claimed.
-                let stood = shared.partials.standing(&id).is_some();
+                // Asked first: the same may be published by somebody else before this is claimed.
+                let ended = shared.partials.ended();
                 match shared.same(&id.name, id.size, id.digest, wanted.reader())? {
                     Some(record) => here(shared, &wanted, id.size, record, share)?,
-                    None => claim(shared, &wanted, (id, stood), share, digester.as_mut())?,
+                    None => claim(shared, &wanted, (id, ended), share, digester.as_mut())?,
                 }
             }
             None if wanted.offset > 0 => return Err(FileError::Conflict { offset: 0 }),
@@ -151,11 +151,11 @@ fn fresh(shared: &Arc<Shared>, wanted: &NewFile, mut share: Share) -> Result<Inc
 }
 
 /// The file of an upload that can be resumed, cut to where it goes on, and all before that digested;
-/// or nowhere if another upload, which `stood` there, has published the same a moment ago.
-fn claim(
+/// or nowhere if another upload has published the same since `ended` were.
+pub(super) fn claim(
     shared: &Arc<Shared>,
     wanted: &NewFile,
-    (id, mut stood): (PartialId, bool),
+    (id, ended): (PartialId, u64),
     mut share: Share,
     digester: Option<&mut Digester>,
 ) -> Result<Place, FileError> {
@@ -167,7 +167,6 @@ fn claim(
             // It is being published just now: then it is here, or can be begun again.
             Err(Unclaimed::Publishing) => {
                 shared.publisher.barrier();
-                stood = true;
             }
             Err(Unclaimed::Conflict(offset)) => return Err(FileError::Conflict { offset }),
         }
@@ -175,7 +174,9 @@ fn claim(
     if let Some((name, durable)) = claimed.abandoned {
         shared.drop_partial(&name, durable);
     }
-    if stood && let Some(record) = shared.published_meanwhile(wanted, &id, &writer)? {
+    if shared.partials.ended() != ended
+        && let Some(record) = shared.published_meanwhile(wanted, &id, &writer)?
+    {
         return here(shared, wanted, id.size, record, share);
     }
     if let Some(left) = claimed.share {

@@ -5,6 +5,8 @@ mod faults;
 mod obstacles;
 mod quotas;
 
+use super::space::Share;
+use super::upload::{Place, claim};
 use super::*;
 use crate::store::Messages;
 use crate::store::conformance::{FilesUnderTest, files_conform, published, wanted};
@@ -223,4 +225,30 @@ fn a_fenced_folder_takes_no_durable_file() {
     assert_eq!((home.under_way(), home.published().len()), (0, 2));
     let old = FileName::new("old").unwrap();
     assert!(home.folder.open(&old, &Viewer::default(), None).is_ok());
+}
+
+/// The whole of it may be published between the two looks that a later upload takes: it was then begun
+/// anew beside its published file, and lay there until it had expired.
+#[test]
+fn what_is_published_between_two_looks_is_not_begun_anew() {
+    let home = Home::open();
+    let (file, content) = (proven("a", "u", b"0123456789"), b"0123456789");
+    let (shared, id) = (&home.folder.shared, file.partial().unwrap());
+    let again = |ended| {
+        let share = Share::new(&shared.space, file.owner.clone());
+        claim(shared, &file, (id.clone(), ended), share, None)
+    };
+    let before = shared.partials.ended();
+    assert!(
+        shared
+            .same(&id.name, id.size, id.digest, None)
+            .unwrap()
+            .is_none()
+    );
+    let mut upload = home.folder.begin(file.clone()).unwrap();
+    upload.write(content).unwrap();
+    published(upload).unwrap();
+    assert!(matches!(again(before), Ok(Place::Same { .. })));
+    assert_eq!(offset(&home, &file), 10);
+    assert_eq!(home.under_way(), 0);
 }
