@@ -18,6 +18,9 @@ const SEALED: usize = 64 << 10;
 /// Bytes of a handshake that are taken in at once.
 const GATHERED: usize = 16 << 10;
 
+/// How much of a handshake is taken in before it is whole, in bytes: a message of it is never so long.
+const HELLO: usize = 20 << 10;
+
 /// What a connection keeps at rest, in bytes: two keys and what belongs to them.
 const AT_REST: usize = 2 << 10;
 
@@ -77,13 +80,23 @@ impl Encrypted {
         self.sent_ever
     }
 
+    /// How much is taken in that is not yet a whole record, or a whole message of the handshake. A
+    /// stranger gets less.
+    fn most(&self) -> usize {
+        if self.is_handshaking() {
+            HELLO
+        } else {
+            RECORDS
+        }
+    }
+
     pub(super) const fn has_part(&self) -> bool {
         !self.incoming.is_empty()
     }
 
     /// See [`super::stream::Stream::gather`].
     pub(super) fn gather(&mut self, socket: &TcpStream) -> io::Result<(bool, bool)> {
-        if self.is_fresh || self.incoming.len() + GATHERED > RECORDS {
+        if self.is_fresh || self.incoming.len() + GATHERED > self.most() {
             return Ok((true, true));
         }
         let kept = self.incoming.len();
@@ -115,7 +128,7 @@ impl Encrypted {
         }
         records.resize(RECORDS, 0);
         // The plaintext is never longer than its records, so what fits here fits there.
-        let most = room.len().min(RECORDS);
+        let most = room.len().min(self.most());
         let kept = self.incoming.len();
         let (mut filled, mut taken, mut more) = (kept, 0, true);
         if !std::mem::take(&mut self.is_fresh) {

@@ -181,7 +181,10 @@ impl Turn<'_> {
             if transfer.at == 0 && transfer.by_kernel {
                 stream.socket().set_nonblocking(true)?;
             }
-            match transfer.send(self.source_left, stream, &mut inside.outbox) {
+            // What the kernel sends is in nobody's memory.
+            let is_lean = !transfer.by_kernel && self.core.house.budget.is_spent();
+            let most = self.source_left.min(if is_lean { SMALL } else { u64::MAX });
+            match transfer.send(most, stream, &mut inside.outbox) {
                 Ok(sent) => {
                     self.source_left -= sent;
                     inside.progress += 1;

@@ -51,6 +51,29 @@ fn a_record_that_stalls_is_a_frame_that_does() {
 }
 
 #[test]
+fn a_hello_without_end_is_not_kept() {
+    let made = made();
+    let served = served(&made, &["framed+tls://127.0.0.1:0"], |config| {
+        config.limits.handshake_timeout = PATIENCE * 2;
+    });
+    let mut peer = TcpStream::connect(served.address()).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A ClientHello that says it has 60,000 bytes, in records of 16 KiB.
+    let mut hello = vec![1, 0, 0xea, 0x60];
+    hello.resize(48 << 10, 0);
+    for piece in hello.chunks(16 << 10) {
+        let record = [&[22, 3, 1, 0x40, 0], piece].concat();
+        // It may have been hung up on already.
+        let _ = peer.write_all(&record);
+    }
+    let mut rest = Vec::new();
+    match peer.read_to_end(&mut rest) {
+        Ok(_) => assert!(rest.is_empty() || rest[0] == 21, "no alert: {rest:?}"),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+}
+
+#[test]
 fn half_done_handshakes_hold_no_worker() {
     let made = made();
     let served = served(&made, &["framed+tls://127.0.0.1:0"], |_| {});
