@@ -181,43 +181,26 @@ fn is_peers_fault(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::handler::Show;
-    use crate::server::open::furnish;
+    use crate::server::core::tests::core;
     use crate::server::queue::Job;
-    use crate::wire::{RoomName, UserName};
     use rustix::event::{EventfdFlags, eventfd};
-
-    struct Nobody;
-
-    impl Show for Nobody {
-        fn message(&self, _: &RoomName, _: Option<&UserName>, _: &str) {}
-
-        fn file(&self, _: &str, _: u64, _: Option<&UserName>) {}
-    }
 
     /// On a busy machine the thread of an acceptor may first run when its server has already been
     /// told to end. It accepted nothing then, and who had connected was cut off unheard.
     #[test]
     fn an_acceptor_that_comes_late_still_empties_the_backlog() {
-        let home = tempfile::tempdir().unwrap();
-        let config = Config::at(home.path());
-        let listen = config.listen[0].clone();
-        let house = furnish(config, Box::new(Nobody)).unwrap();
-        let listener = bind(&listen).unwrap();
+        let (_home, core) = core(4);
+        let listener = bind(&core.listeners[0]).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let acceptor = Acceptor {
-            core: Arc::new(Core::new(house, vec![listen], None).unwrap()),
+            core: Arc::clone(&core),
             listener,
             index: 0,
             stop: Arc::new(eventfd(1, EventfdFlags::CLOEXEC).unwrap()),
         };
-        acceptor.core.shutdown.enter(Phase::Draining);
+        core.shutdown.enter(Phase::Draining);
         acceptor.run();
-        assert!(matches!(
-            acceptor.core.queue.try_take(),
-            Some(Job::Accepted(_))
-        ));
-        assert_eq!(acceptor.core.shutdown.under_way(), 0);
+        assert!(matches!(core.queue.try_take(), Some(Job::Accepted(_))));
+        assert_eq!(core.shutdown.under_way(), 0);
     }
 }

@@ -96,15 +96,9 @@ impl Admission {
         None
     }
 
-    /// Wakes the next in each line: one that was woken has no use for its turn any more.
-    pub(super) fn pass_on(core: &Core) {
-        for cost in [Cost::Blocking, Cost::Hashing, Cost::Handshaking] {
-            Self::call_next(core, cost);
-        }
-    }
-
-    /// Wakes the first in the line that is still there, if there is room for it.
-    fn call_next(core: &Core, cost: Cost) {
+    /// Wakes the first in the line that is still there, if there is room for it: somebody is done, or
+    /// one that was woken has no use for its turn any more.
+    pub(super) fn call_next(core: &Core, cost: Cost) {
         loop {
             let next = {
                 let mut pool = core.admission.pool(cost).lock();
@@ -119,5 +113,60 @@ impl Admission {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::connection::Inside;
+    use crate::server::core::tests::core;
+    use crate::server::stream::Stream;
+    use crate::server::turn::Turn;
+    use crate::server::worker::Worker;
+    use crate::session::Session;
+    use std::net::{TcpListener, TcpStream};
+
+    /// A connection that nobody serves, and the other end of it.
+    fn connection(core: &Arc<Core>) -> (Arc<Connection>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (stream, address) = listener.accept().unwrap();
+        let (listen, limits) = (&core.listeners[0], &core.house.limits);
+        let inside = Inside::new(
+            Stream::plain(stream),
+            Session::new(address, listen.login),
+            crate::server::serving::begin(listen, limits, limits.max_header).unwrap(),
+            limits,
+            &core.house.budget,
+            (core.shutdown.guard(), core.peers.standing()),
+        );
+        let connection = core.registry.add(|key| Connection::new(key, inside));
+        connection.take_events();
+        assert!(connection.park());
+        (connection, peer)
+    }
+
+    /// A connection that waited for blocking work used its turn for a hash: the next in its line was
+    /// never woken, and nobody did blocking work any more.
+    #[test]
+    fn a_turn_for_one_kind_of_work_is_not_used_up_by_another() {
+        let (_home, core) = core(4);
+        let ((first, _p1), (second, _p2), (third, _p3)) =
+            (connection(&core), connection(&core), connection(&core));
+        let busy = Admission::enter(&core, Cost::Blocking, &third, false);
+        for waiting in [&first, &second] {
+            assert!(Admission::enter(&core, Cost::Blocking, waiting, false).is_none());
+        }
+        first.inside().waits_for = Some(Cost::Blocking);
+        drop(busy);
+        assert_eq!(first.take_events() & PERMIT, PERMIT, "the first is woken");
+        let mut worker = Worker::new(Arc::clone(&core));
+        let mut turn = Turn::new(&core, &mut worker, &first);
+        turn.its_turn = first.inside().waits_for.take();
+        assert!(turn.enter(&mut first.inside(), Cost::Hashing));
+        assert_eq!(second.take_events() & PERMIT, 0, "it may still be used");
+        drop(turn);
+        assert_eq!(second.take_events() & PERMIT, PERMIT, "it is passed on");
     }
 }

@@ -18,7 +18,7 @@ use crate::session::Session;
 use crate::ticket::Redeemed;
 use crate::wire::{Header, Id, Refusal};
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Some worker has it, or it lies in the queue.
@@ -68,6 +68,8 @@ pub(super) struct Connection {
     state: AtomicU32,
     /// When something came or left at last, in milliseconds of the server's life.
     active: AtomicU64,
+    /// Whether it was told to make way and had a reason to stay.
+    stays: AtomicBool,
     inbox: Mutex<Vec<Redeemed>>,
     inside: Mutex<Inside>,
 }
@@ -79,6 +81,7 @@ impl Connection {
             key,
             state: AtomicU32::new(OWNED | READABLE),
             active: AtomicU64::new(0),
+            stays: AtomicBool::new(false),
             inbox: Mutex::default(),
             inside: Mutex::new(inside),
         }
@@ -88,7 +91,18 @@ impl Connection {
     pub(super) fn note_activity(&self, events: u32, now: u64) {
         if events & ALIVE != 0 {
             self.active.store(now, Ordering::Relaxed);
+            self.stays.store(false, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that it was told to make way and stays.
+    pub(super) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is worth telling to make way: it did not stay since something came or left.
+    pub(super) fn may_make_way(&self) -> bool {
+        !self.stays.load(Ordering::Relaxed)
     }
 
     /// When something came or left at last, in milliseconds of the server's life.
@@ -223,7 +237,8 @@ pub(super) struct Inside {
     pub(super) ending: bool,
     pub(super) is_registered: bool,
     pub(super) watches_output: bool,
-    pub(super) waits_for_permit: bool,
+    /// What it waits for a permit for.
+    pub(super) waits_for: Option<Cost>,
     /// Whether it waits for others to give memory back, and looks again after a while.
     pub(super) waits_for_memory: bool,
     /// Whether headers are still held to what is allowed before a login.
@@ -288,7 +303,7 @@ impl Inside {
             ending: false,
             is_registered: false,
             watches_output: false,
-            waits_for_permit: false,
+            waits_for: None,
             waits_for_memory: false,
             reads: false,
             was_told: false,

@@ -190,3 +190,23 @@ impl Redeemer for Core {
         self.share(ready);
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::handler::Hidden;
+    use crate::server::open::furnish;
+    use tempfile::TempDir;
+
+    /// The core of a server with `workers` that nobody starts, and its home.
+    pub(in crate::server) fn core(workers: usize) -> (TempDir, Arc<Core>) {
+        let home = tempfile::tempdir().unwrap();
+        let mut config = Config::at(home.path());
+        config.limits.workers = workers;
+        let listeners = config.listen.clone();
+        let house = furnish(config, Box::new(Hidden)).unwrap();
+        let core = Core::new(house, listeners, None).unwrap();
+        (home, Arc::new(core))
+    }
+}

@@ -1,6 +1,7 @@
 //! How a connection ends: when it is over, what it is still told, and that a peer gets the last
 //! word before the socket goes.
 
+use super::admission::Admission;
 use super::connection::{Input, Inside, PERMIT};
 use super::shutdown::Phase;
 use super::stream::Stream;
@@ -36,7 +37,13 @@ impl Turn<'_> {
     /// Ends a connection that is over.
     pub(super) fn end(&mut self, inside: &mut Inside) -> Verdict {
         if inside.input == Input::Ended || !inside.was_told {
-            return self.close(inside);
+            if inside.stream.as_ref().is_some_and(Stream::is_encrypted) {
+                self.shut_down_writing(inside);
+            }
+            // What says inside TLS that we end must have left before the socket goes.
+            if !inside.stream.as_ref().is_some_and(Stream::has_unsent) {
+                return self.close(inside);
+            }
         }
         // Unread input at close would turn it into a reset, which destroys what was just sent: so
         // the rest is read, for a while, and thrown away.
@@ -244,8 +251,11 @@ impl Turn<'_> {
         }
         self.core.registry.remove(self.connection.key);
         // Whoever waits for a permit behind this connection must not wait for its turn.
-        self.is_its_turn |= self.connection.mark_closed() & PERMIT != 0;
-        inside.waits_for_permit = false;
+        if self.connection.mark_closed() & PERMIT != 0
+            && let Some(cost) = inside.waits_for.take()
+        {
+            Admission::call_next(self.core, cost);
+        }
         Verdict::Closed
     }
 }

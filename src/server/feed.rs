@@ -100,7 +100,8 @@ impl Turn<'_> {
     /// Whether a login would come to the end of a line that is long enough. In the conversations of
     /// the course there is no word for that, and they wait.
     fn is_line_too_long(&self, inside: &Inside, cost: Cost) -> bool {
-        let is_new = cost == Cost::Hashing && !self.is_its_turn && !inside.waits_for_permit;
+        let is_new =
+            cost == Cost::Hashing && self.its_turn != Some(cost) && inside.waits_for.is_none();
         let has_permit = self.permit.as_ref().is_some_and(|it| it.covers(cost));
         let most = self.core.house.limits.max_waiting_logins;
         is_new

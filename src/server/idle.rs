@@ -22,7 +22,12 @@ impl Core {
             return;
         }
         let idle = self.idle_since(Instant::now(), self.house.limits.idle_timeout);
-        for (_, connection) in idle.into_iter().take(too_many) {
+        // Those that did not go when they were told have something under way: they are not told in
+        // the place of others again.
+        let idle = idle
+            .into_iter()
+            .filter(|(_, connection)| connection.may_make_way());
+        for (_, connection) in idle.take(too_many) {
             self.notify(&connection, IDLE);
         }
     }
@@ -47,7 +52,7 @@ impl Inside {
     /// Whether nothing has begun, is owed or is on its way.
     pub(super) fn is_idle(&self) -> bool {
         self.input == Input::Open
-            && self.pending.is_empty()
+            && (self.pending.is_empty() || self.conversation.may_rest())
             && self.request.is_none()
             && self.held.is_none()
             && self.replies.is_empty()

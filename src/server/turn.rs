@@ -51,7 +51,7 @@ pub(super) enum Stop {
 /// Closes `connection`, which the caller owns.
 pub(super) fn close(core: &Core, worker: &mut Worker, connection: &Arc<Connection>) -> Verdict {
     let mut inside = connection.inside();
-    let mut turn = Turn::new(core, worker, connection, 0);
+    let mut turn = Turn::new(core, worker, connection);
     turn.close(&mut inside)
 }
 
@@ -61,7 +61,8 @@ pub(super) struct Turn<'a> {
     pub(super) worker: &'a mut Worker,
     pub(super) connection: &'a Arc<Connection>,
     pub(super) permit: Option<Permit<'a>>,
-    pub(super) is_its_turn: bool,
+    /// What it was woken for, until it does that.
+    pub(super) its_turn: Option<Cost>,
     pub(super) phase: Phase,
     pub(super) requests_left: u32,
     /// Bytes that were pushed.
@@ -76,33 +77,37 @@ pub(super) fn serve(core: &Core, worker: &mut Worker, connection: &Arc<Connectio
     let events = connection.take_events();
     connection.note_activity(events, worker.now);
     let mut inside = connection.inside();
-    let mut turn = Turn::new(core, worker, connection, events);
+    let mut turn = Turn::new(core, worker, connection);
     let verdict = turn.run(&mut inside, events);
-    let unused_permit = turn.is_its_turn && !inside.waits_for_permit;
     drop(turn);
     drop(inside);
-    if unused_permit {
-        Admission::pass_on(core);
-    }
     match verdict {
         Verdict::Parked if !connection.park() => Verdict::Again,
         verdict => verdict,
     }
 }
 
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        // However it ends, also by a panic: a turn that was not used goes to the next in that line.
+        if let Some(cost) = self.its_turn {
+            Admission::call_next(self.core, cost);
+        }
+    }
+}
+
 impl<'a> Turn<'a> {
-    fn new(
+    pub(super) fn new(
         core: &'a Core,
         worker: &'a mut Worker,
         connection: &'a Arc<Connection>,
-        events: u32,
     ) -> Self {
         Self {
             core,
             worker,
             connection,
             permit: None,
-            is_its_turn: events & PERMIT != 0,
+            its_turn: None,
             phase: core.shutdown.phase(),
             requests_left: TURN_REQUESTS,
             pushed: 0,
@@ -119,7 +124,9 @@ impl<'a> Turn<'a> {
         // News of the drain may pass news of input: leave is taken of nobody who was not read.
         inside.readable |= self.phase != Phase::Running && inside.farewell.is_none();
         inside.ending |= events & ENDING != 0;
-        inside.waits_for_permit &= events & PERMIT == 0;
+        if events & PERMIT != 0 {
+            self.its_turn = inside.waits_for.take();
+        }
         if events & TIMER != 0 {
             inside.armed = None;
         }
@@ -139,8 +146,11 @@ impl<'a> Turn<'a> {
         {
             return verdict;
         }
-        if events & (IDLE | READABLE) == IDLE && inside.is_idle() {
-            return self.make_way(inside);
+        if events & (IDLE | READABLE) == IDLE {
+            if inside.is_idle() {
+                return self.make_way(inside);
+            }
+            self.connection.stay();
         }
         match self.advance(inside) {
             Ok(verdict) => verdict,
@@ -276,7 +286,7 @@ impl<'a> Turn<'a> {
 
     /// Whether what held feeding up is gone.
     fn may_go_on(&self, inside: &Inside) -> bool {
-        !inside.waits_for_permit
+        inside.waits_for.is_none()
             && !inside.waits_for_memory
             && !inside.is_full(&self.core.house)
             && inside
@@ -296,14 +306,18 @@ impl<'a> Turn<'a> {
         {
             return true;
         }
-        if inside.waits_for_permit {
+        if inside.waits_for.is_some() {
             return false;
         }
         self.permit = None;
-        let is_its_turn = std::mem::take(&mut self.is_its_turn);
+        // Woken for one kind of work it does not pass those who wait for another.
+        let is_its_turn = self.its_turn == Some(cost);
+        if is_its_turn {
+            self.its_turn = None;
+        }
         self.permit = Admission::enter(self.core, cost, self.connection, is_its_turn);
         if self.permit.is_none() {
-            inside.waits_for_permit = true;
+            inside.waits_for = Some(cost);
             return false;
         }
         self.worker.give_way();

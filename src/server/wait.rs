@@ -48,14 +48,14 @@ impl Inside {
     fn duty(&self) -> Option<Duty> {
         if !self.outbox.is_empty()
             || self.stream.as_ref().is_some_and(Stream::has_unsent)
-            || (self.transfer.is_some() && !self.waits_for_permit)
+            || (self.transfer.is_some() && self.waits_for.is_none())
         {
             return Some(Duty::Read);
         }
         // While requests wait for the server itself nothing is expected of the peer.
         if self.input != Input::Open
             || self.held.is_some()
-            || self.waits_for_permit
+            || self.waits_for.is_some()
             || !self.replies.is_empty()
         {
             return None;
@@ -80,12 +80,12 @@ impl Inside {
     pub(super) fn deadline(&mut self, limits: &Limits) -> Result<Option<Instant>, Expired> {
         // Before it is over nothing can be said or asked for, so there is nothing else to be late with.
         let owes_handshake = self.stream.as_ref().is_some_and(Stream::is_handshaking)
-            && !self.waits_for_permit
+            && self.waits_for.is_none()
             && self.input == Input::Open;
         let duty = self.duty().filter(|_| !owes_handshake);
         // A login that waits for a permit is late by our fault, not the peer's.
         let owes_login =
-            self.session.owes_login() && self.input == Input::Open && !self.waits_for_permit;
+            self.session.owes_login() && self.input == Input::Open && self.waits_for.is_none();
         let is_at_rest = self.farewell.is_none() && self.asleep.is_empty();
         let waits_for_memory = self.waits_for_memory || self.reads_later;
         if duty.is_none()

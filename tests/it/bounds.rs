@@ -196,3 +196,25 @@ fn who_is_not_idle_for_long_enough_stays_and_newcomers_wait() {
     assert_eq!(newcomer.answer()["id"], 1);
     there.iter_mut().for_each(Peer::assert_in_step);
 }
+
+#[test]
+fn half_a_character_is_no_reason_to_stay() {
+    let served = Served::start(|config| {
+        config.listen = vec!["sink://127.0.0.1:0".parse().unwrap()];
+        config.limits.max_connections = 20;
+        config.limits.idle_timeout = Duration::from_millis(10);
+    });
+    let mut there: Vec<_> = (0..18).map(|_| served.peer()).collect();
+    for peer in &mut there {
+        peer.raw("你".as_bytes().split_at(1).0);
+        let patience = Some(Duration::from_millis(1));
+        peer.stream().set_read_timeout(patience).unwrap();
+    }
+    // One of them makes way for a newcomer who stays.
+    let newcomer = served.peer();
+    let has_gone = |peer: &mut Peer| matches!(peer.try_next(), Ok(None));
+    while !there.iter_mut().any(has_gone) {
+        drop(served.peer());
+    }
+    drop(newcomer);
+}
