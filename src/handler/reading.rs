@@ -42,7 +42,8 @@ pub(super) fn personal_rooms(session: &Session) -> PersonalRooms<'_> {
 
 /// Has `reader` leave what `session` may not read any more. Nothing of it follows.
 pub fn leave_closed_rooms(session: &Session, reader: &mut Reader, rooms: &Rooms) {
-    reader.leave_where(rooms, |room| !may_read(session, room));
+    let owes_login = session.owes_login();
+    reader.leave_where(rooms, |room| owes_login || !may_read(session, room));
 }
 
 /// The same for who asks in `call`.

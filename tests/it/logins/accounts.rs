@@ -150,3 +150,27 @@ fn a_kick_ends_what_is_being_sent() {
     drop((lisi, reader));
     crate::support::until("they are counted no more", || count(&mut root) == 0);
 }
+
+#[test]
+fn after_a_logout_nothing_is_heard_where_a_login_is_required() {
+    let accounts = [("lisi", "1", "user"), ("wangwu", "2", "user")];
+    let served = Served::at(home(&accounts), |config| {
+        let url = "framed://127.0.0.1:0?login=required";
+        config.listen = vec![url.parse().unwrap()];
+    });
+    let join = json!({"msg_type": "join", "id": 1, "room": "lobby"});
+    let (mut gone, mut here) = (served.peer(), served.peer());
+    for (peer, name, password) in [(&mut gone, "lisi", "1"), (&mut here, "wangwu", "2")] {
+        log_in(peer, name, password);
+        assert_eq!(peer.ask(&join)["ok"], true);
+    }
+    assert_eq!(
+        gone.ask(&json!({"msg_type": "logout", "id": 2}))["ok"],
+        true
+    );
+    here.request(&json!({"msg_type": "msg"}), b"for those who are in");
+    // The push and its text, which all who are in have got by now.
+    assert_eq!(here.answer()["msg_type"], "msg");
+    here.next();
+    gone.assert_in_step();
+}
