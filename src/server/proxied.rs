@@ -6,6 +6,7 @@ use super::socket;
 use super::turn::{Turn, Verdict};
 use crate::wire::{Code, MAX_PROXY_HEADER, NoProxyHeader, Proxied, Refusal};
 use std::io;
+use std::net::SocketAddr;
 
 impl Turn<'_> {
     /// Takes the proxy's header off the connection. `None` once that is done; until then, and if the
@@ -50,7 +51,11 @@ impl Turn<'_> {
     fn introduce(&mut self, inside: &mut Inside, proxied: Proxied) -> Option<Verdict> {
         inside.awaits_proxy = false;
         inside.session.is_encrypted |= proxied.is_encrypted;
-        if let Some(peer) = proxied.peer {
+        // A client on a proxy's own machine is not on ours.
+        let proxy = inside.session.peer.ip().to_canonical();
+        let is_here = |peer: &SocketAddr| peer.ip().to_canonical().is_loopback();
+        let peer = proxied.peer;
+        if let Some(peer) = peer.filter(|peer| proxy.is_loopback() || !is_here(peer)) {
             tracing::debug!(%peer, proxy = %inside.session.peer, "introduced by a proxy");
             inside.session.peer = peer;
             match (self.core.seat(peer), &mut inside.guards) {
