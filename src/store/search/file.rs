@@ -23,13 +23,13 @@ pub(super) const NAME: &str = "gatepost-index.db";
 const BESIDE: [&str; 2] = ["gatepost-index.db-wal", "gatepost-index.db-shm"];
 
 /// Blocks of another form are thrown away and made anew.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
 
 /// Only a person with a shell of SQLite ever has the file locked.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const SCHEMA: &str = "
-    CREATE TABLE made (form INTEGER NOT NULL, store TEXT NOT NULL) STRICT;
+    CREATE TABLE made (form INTEGER NOT NULL, store TEXT NOT NULL, begin INTEGER NOT NULL) STRICT;
     CREATE TABLE block (
         last INTEGER PRIMARY KEY,
         after INTEGER NOT NULL,
@@ -136,7 +136,7 @@ impl IndexFile {
             transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if tables == 0 {
             transaction.execute_batch(SCHEMA)?;
-            transaction.execute("INSERT INTO made VALUES (?1, ?2)", params![FORM, store])?;
+            transaction.execute("INSERT INTO made VALUES (?1, ?2, 0)", params![FORM, store])?;
         }
         transaction.commit()?;
         let made = connection.query_row("SELECT form, store FROM made", [], |row| {
@@ -187,6 +187,43 @@ impl IndexFile {
         let mut find = self.0.prepare_cached("SELECT max(last) FROM block")?;
         let end: Option<i64> = find.query_row([], |row| row.get(0))?;
         u64::try_from(end.unwrap_or(0)).map_err(|_| IndexError::Damaged)
+    }
+
+    /// The seq up to which blocks were deleted as of no more use, 0 if none was. That a first block
+    /// is gone says nothing: it may be damage.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`].
+    pub(super) fn begin(&self) -> Result<u64, IndexError> {
+        let mut find = self.0.prepare_cached("SELECT begin FROM made")?;
+        let begin: i64 = find.query_row([], |row| row.get(0))?;
+        u64::try_from(begin).map_err(|_| IndexError::Damaged)
+    }
+
+    /// Deletes the first block if it speaks only of messages up to `seq`, and is not the last one,
+    /// which tells where the next begins. Returns whether it did. The space is used again.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]; nothing is then deleted.
+    pub(super) fn forget(&mut self, seq: u64) -> Result<bool, IndexError> {
+        let transaction = self.0.transaction()?;
+        let first: Vec<(i64, i64)> = transaction
+            .prepare_cached("SELECT last, chunk FROM block ORDER BY last LIMIT 2")?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let [(last, _), (_, next)] = first[..] else {
+            return Ok(false);
+        };
+        if last > to_column(seq)? {
+            return Ok(false);
+        }
+        transaction.execute("DELETE FROM chunk WHERE number < ?1", [next])?;
+        transaction.execute("DELETE FROM block WHERE last = ?1", [last])?;
+        transaction.execute("UPDATE made SET begin = ?1", [last])?;
+        transaction.commit()?;
+        Ok(true)
     }
 
     /// Writes a block.

@@ -62,6 +62,7 @@ impl Indexer {
                     self.rebuild(&IndexError::Damaged);
                     self.catch_up();
                 }
+                Task::Forget(seq) => self.forget(seq),
                 Task::End => break,
             }
         }
@@ -119,6 +120,27 @@ impl Indexer {
                     return;
                 }
                 Err(error) => self.rebuild(&error),
+            }
+        }
+    }
+
+    /// Deletes the blocks of messages up to `seq`.
+    fn forget(&mut self, seq: u64) {
+        while !self.shared.is_closing()
+            && let Some(file) = &mut self.file
+        {
+            match file.forget(seq) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(IndexError::Refused(why)) => {
+                    // It is tried again when it is told again.
+                    tracing::debug!("{NAME}: {why}: what is of no more use stays for now");
+                    return;
+                }
+                Err(error) => {
+                    self.rebuild(&error);
+                    return self.catch_up();
+                }
             }
         }
     }

@@ -5,7 +5,8 @@
 //! of some thousand messages that never change. What no block speaks of yet, less than one block
 //! as long as the thread keeps up, is searched without. So a search always sees every committed
 //! message, and neither waits for the index nor holds up a commit; and where the index is damaged,
-//! of another store or gone, messages are only found more slowly until it is made anew.
+//! of another store or gone, messages are only found more slowly until it is made anew. Blocks of messages that are no longer
+//! kept are deleted; the few that are, each the last of its room, are searched without.
 //!
 //! | module | what it is for |
 //! | --- | --- |
@@ -95,6 +96,12 @@ impl Index {
     /// Tells that so many messages with texts of so many bytes were committed.
     pub(super) fn committed(&self, messages: usize, bytes: usize) {
         self.shared.count(messages, bytes);
+    }
+
+    /// Tells that of the messages up to `seq` only few are still kept. Blocks that speak only of
+    /// those are of no more use.
+    pub(super) fn forget(&self, seq: u64) {
+        self.shared.forget(seq);
     }
 
     /// Where `needle`, which is not empty, can be in the part `range` of `room`.

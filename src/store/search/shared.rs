@@ -31,6 +31,8 @@ struct Readers {
 struct Work {
     /// The messages that no block speaks of yet.
     waiting: Amount,
+    /// Up to this seq blocks are of no more use, if that was not heard of yet.
+    forgotten: Option<u64>,
     /// Whether the file is to be thrown away.
     damaged: bool,
     closing: bool,
@@ -43,6 +45,8 @@ struct Work {
 pub(super) enum Task {
     /// There are messages for a block.
     CatchUp,
+    /// Blocks up to this seq are of no more use.
+    Forget(u64),
     /// The file is damaged.
     Rebuild,
     /// Nothing more.
@@ -146,6 +150,12 @@ impl Shared {
         self.work.lock().waiting = waiting;
     }
 
+    /// Says that blocks up to `seq` are of no more use.
+    pub(super) fn forget(&self, seq: u64) {
+        self.work.lock().forgotten = Some(seq);
+        self.bell.notify_all();
+    }
+
     /// Ends the thread.
     pub(super) fn close(&self) {
         self.work.lock().closing = true;
@@ -170,6 +180,9 @@ impl Shared {
             if work.waiting.makes_a_block() {
                 return Task::CatchUp;
             }
+            if let Some(seq) = work.forgotten.take() {
+                return Task::Forget(seq);
+            }
             work.at_rest = true;
             self.bell.notify_all();
             self.bell.wait(&mut work);
@@ -181,7 +194,11 @@ impl Shared {
     #[cfg(test)]
     pub(super) fn settle(&self) {
         let mut work = self.work.lock();
-        while work.damaged || work.waiting.makes_a_block() || !work.at_rest {
+        while work.damaged
+            || work.waiting.makes_a_block()
+            || work.forgotten.is_some()
+            || !work.at_rest
+        {
             self.bell.wait(&mut work);
         }
     }

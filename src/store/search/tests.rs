@@ -186,6 +186,43 @@ fn blocks_follow_the_commits_and_outlast_a_restart() {
 }
 
 #[test]
+fn blocks_of_what_is_no_longer_kept_go_and_the_rest_is_found() {
+    let (home, store) = (tempfile::tempdir().unwrap(), Store::filled());
+    let index = store.index(home.path());
+    let file = || Connection::open(home.path().join(file::NAME)).unwrap();
+    let count = |of: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {of}");
+        file().query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    let chunks = count("chunk");
+    // The seventh, which holds more of what is looked for than others, is the last of its room.
+    let let_go = 2 * DOCS + 5;
+    (store.0.lock()).retain(|(seq, ..)| *seq == 7 || *seq > let_go);
+    index.forget(let_go);
+    index.shared.settle();
+    assert_eq!(count("block"), 1);
+    assert!(
+        count("chunk") < chunks / 2,
+        "{} of {chunks}",
+        count("chunk")
+    );
+    for needle in NEEDLES {
+        store.check(&index, needle);
+        let (_, read) = store.search(&index, "a", needle, Range::Newest);
+        assert_eq!(read, 101, "outside of the blocks, for {needle:?}");
+    }
+    // The last block stays, for what comes after it.
+    index.forget(u64::MAX >> 1);
+    index.shared.settle();
+    assert_eq!(count("block"), 1);
+    drop(index);
+    let index = store.index(home.path());
+    store.check(&index, "你好");
+    let (_, read) = store.search(&index, "a", "你好", Range::Newest);
+    assert_eq!(read, 101, "after a restart");
+}
+
+#[test]
 fn an_index_of_another_store_is_made_anew() {
     let (home, store) = (tempfile::tempdir().unwrap(), Store::filled());
     drop(store.index(home.path()));

@@ -41,7 +41,9 @@ pub(in crate::store) struct Walk {
 struct Indexed {
     file: IndexFile,
     generation: u64,
-    /// The blocks speak of all messages up to here.
+    /// The blocks speak of all messages after this one
+    begin: u64,
+    /// up to here.
     end: u64,
 }
 
@@ -90,9 +92,14 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<Stretch> {
         while self.after < self.before.saturating_sub(1) {
             let seq = self.next_seq();
-            let end = self.index.as_ref().map_or(0, |index| index.end);
-            let Some(index) = self.index.as_ref().filter(|index| seq <= index.end) else {
-                let (after, before) = (self.after.max(end), self.before);
+            let index = self.index.as_ref();
+            let (begin, end) = index.map_or((0, 0), |index| (index.begin, index.end));
+            let Some(index) = index.filter(|_| begin < seq && seq <= end) else {
+                let (after, before) = if seq <= begin {
+                    (self.after, self.before.min(begin + 1))
+                } else {
+                    (self.after.max(end), self.before)
+                };
                 self.walked_to(after, before);
                 return Some(Stretch::Unindexed { after, before });
             };
@@ -134,10 +141,12 @@ impl Drop for Walk {
 impl Indexed {
     fn open(shared: &Shared) -> Option<Self> {
         let (generation, file) = shared.reader()?;
-        match file.begin_reading().and_then(|()| file.end()) {
-            Ok(end) => Some(Self {
+        let span = |()| Ok((file.begin()?, file.end()?));
+        match file.begin_reading().and_then(span) {
+            Ok((begin, end)) => Some(Self {
                 file,
                 generation,
+                begin,
                 end,
             }),
             Err(error) => {
