@@ -45,10 +45,13 @@ pub(super) fn note(event: &Event) -> Option<String> {
         Event::Message(_) => return None,
         Event::Lost(error) => format!("the connection is lost, trying again: {error}"),
         Event::Back => "the connection is back".to_owned(),
+        Event::Missing {
+            room,
+            after: 0,
+            last,
+        } => format!("{room}: the server no longer has messages up to {last}"),
         Event::Missing { room, after, last } => {
-            format!(
-                "{room}: what came after {after} up to {last} is missing; the server has it no more"
-            )
+            format!("{room}: the server no longer has messages after {after} up to {last}")
         }
         Event::OtherStore => {
             "the server's store is another one than before; rooms are followed from their beginning"
@@ -165,16 +168,16 @@ mod tests {
             lost.contains("trying again: the server is going away"),
             "{lost}"
         );
-        let room = RoomName::lobby();
-        let missing = note(&Event::Missing {
-            room,
-            after: 3,
-            last: 9,
-        })
-        .unwrap();
-        assert!(
-            missing.starts_with("lobby: what came after 3 up to 9 is missing"),
-            "{missing}"
-        );
+        for (after, expected) in [
+            (0, "lobby: the server no longer has messages up to 9"),
+            (
+                3,
+                "lobby: the server no longer has messages after 3 up to 9",
+            ),
+        ] {
+            let (room, last) = (RoomName::lobby(), 9);
+            let missing = note(&Event::Missing { room, after, last });
+            assert_eq!(missing.as_deref(), Some(expected));
+        }
     }
 }
