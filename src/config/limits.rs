@@ -131,6 +131,10 @@ limits! {
         "What uploads leave free on the disk: this or a twentieth of it, whichever is more, but at most half of what is free at the start.";
     partial_kept: Duration, Time, 24 * HOUR, SECOND, 8_760 * HOUR,
         "How long an upload that broke off can be resumed.";
+    messages_kept_for: Duration, Time, 0, 0, 876_000 * HOUR,
+        "How long messages are kept; 0 is for ever.";
+    messages_kept_bytes: u64, Bytes, 0, 0, 1 << 50,
+        "What the texts of all messages may have together, beyond which the oldest go; 0 is no bound.";
     frame_timeout: Duration, Time, 10 * SECOND, 10, HOUR,
         "Time for a frame that began to be whole, and for a text to follow its header.";
     proxy_timeout: Duration, Time, 10 * SECOND, 10, HOUR,

@@ -8,7 +8,7 @@ use crate::budget::Budget;
 use crate::config::{Config, Limits, Listen, Scheme};
 use crate::gate::Gate;
 use crate::handler::{Counters, House, Presence, Show, rooms, watch, watch_files};
-use crate::store::{Database, FileLimits, Files, Folder, Messages, Users, UsersFile};
+use crate::store::{Database, FileLimits, Files, Folder, Messages, Retention, Users, UsersFile};
 use crate::time::{Clock, Random};
 use crate::tls::Shown;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -94,7 +94,9 @@ pub(super) fn furnish(config: Config, show: Box<dyn Show>) -> Result<House, Serv
     {
         return Err(ServeError::NoAccount(listen.clone()));
     }
-    let messages = Database::open(&home, clock.clone(), &random)
+    let limits = &config.limits;
+    let retention = Retention::new(limits.messages_kept_for, limits.messages_kept_bytes);
+    let messages = Database::keeping(&home, clock.clone(), &random, retention)
         .map_err(|error| ServeError::Store("the messages", error))?;
     let messages = Arc::new(messages);
     let database = Arc::clone(&messages);

@@ -3,7 +3,7 @@
 
 use super::{NewMessage, Receipt};
 use crate::wire::{Key, RoomName, UserName};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The largest seq that is handed out. Numbers beyond it are not exact in every JSON reader.
@@ -45,6 +45,11 @@ impl Ledger {
         };
         self.enter(&message.room, scope, &receipt);
         Some(receipt)
+    }
+
+    /// Forgets the keys of messages that are no longer kept: those whose seq is in `gone`.
+    pub(super) fn forget(&mut self, gone: &HashSet<u64>) {
+        self.keys.retain(|_, receipt| !gone.contains(&receipt.seq));
     }
 
     fn enter(&mut self, room: &RoomName, scope: Option<Scope>, receipt: &Receipt) {

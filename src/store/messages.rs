@@ -6,7 +6,7 @@ use crate::ticket::Ticket;
 use crate::wire::{Answer, FileTag, Key, Message, RoomName, UserName};
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A message that wants to be kept.
 #[derive(Debug)]
@@ -133,6 +133,38 @@ pub enum PersonalRooms<'a> {
     Of(&'a UserName),
     /// Everybody's.
     All,
+}
+
+/// How long messages are kept: until one of the bounds that are set is reached. The oldest go first,
+/// some time later and not all at once; the newest of each room stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Those that are older go.
+    pub age: Option<Duration>,
+    /// Once the texts of all have more bytes together, the oldest go.
+    pub bytes: Option<u64>,
+}
+
+impl Retention {
+    /// As an operator sets it: 0 for either is no bound.
+    #[must_use]
+    pub fn new(age: Duration, bytes: u64) -> Self {
+        Self {
+            age: Some(age).filter(|age| !age.is_zero()),
+            bytes: Some(bytes).filter(|bytes| *bytes > 0),
+        }
+    }
+
+    /// Whether messages are kept for ever.
+    #[must_use]
+    pub const fn is_for_ever(&self) -> bool {
+        self.age.is_none() && self.bytes.is_none()
+    }
+
+    /// What was taken in before this time, as it is `now`, is too old.
+    pub(super) fn cutoff(&self, now: SystemTime) -> Option<SystemTime> {
+        now.checked_sub(self.age?)
+    }
 }
 
 /// A room that has messages.

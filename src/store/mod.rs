@@ -29,8 +29,8 @@ pub use files::{
 pub use folder::{FileLimits, Folder};
 pub use memory::{MemoryBans, MemoryFiles, MemoryMessages, MemoryTokens, MemoryUsers};
 pub use messages::{
-    Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,
-    Witness,
+    Kept, Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, Retention,
+    RoomHead, Witness,
 };
 pub use tokens::{Done, IssuedToken, Tokens, WhichTokens};
 pub use users::{Account, Secret, Users};

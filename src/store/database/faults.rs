@@ -77,6 +77,7 @@ impl Bench {
             trigger,
             witness: Arc::default(),
             commit: Box::new(fail_or_commit),
+            alarm: None,
             refused: 0,
         };
         Self {

@@ -7,6 +7,7 @@ use super::connection;
 use super::fault::{Failure, Fault};
 use super::fence::Fence;
 use super::readers::Readers;
+use super::retention::Alarm;
 use super::space;
 use super::writing::{Counters, Writing, find};
 use crate::store::ledger::to_millis;
@@ -17,9 +18,11 @@ use crate::time::Clock;
 use crate::wire::RoomName;
 use crossbeam_channel::Receiver;
 use rusqlite::Connection;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
 
 /// Most jobs in one batch.
 const BATCH_JOBS: usize = 1_024;
@@ -73,6 +76,8 @@ pub(super) struct Journal {
     pub(super) index: Arc<Index>,
     pub(super) witness: Arc<OnceLock<Arc<dyn Witness>>>,
     pub(super) commit: Commit,
+    /// Rings when old messages may have to go; `None` if they are kept for ever.
+    pub(super) alarm: Option<Alarm>,
     /// How many were refused since there was no space.
     pub(super) refused: u64,
 }
@@ -83,6 +88,12 @@ pub(super) fn commit() -> Commit {
 }
 
 impl Journal {
+    /// Starts the thread.
+    pub(super) fn start(self, jobs: Receiver<Job>) -> io::Result<JoinHandle<()>> {
+        let thread = thread::Builder::new().name("journal".to_owned());
+        thread.spawn(move || self.serve(&jobs))
+    }
+
     /// Serves `jobs` until one says close. A panic puts the fence up but neither hangs nor loses a
     /// ticket.
     pub(super) fn serve(mut self, jobs: &Receiver<Job>) {
@@ -118,6 +129,9 @@ impl Journal {
             if !batch.is_empty() {
                 self.keep(batch);
                 self.trigger.wrote(bytes);
+                if let Some(alarm) = &mut self.alarm {
+                    alarm.wrote(bytes);
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! What the file looks like is in `schema` and `row`, what a start does in `opening`, `import` and
 //! `damage` with `check`, the thread in `journal` with `writing` and `change`, carrying the WAL over
-//! in `checkpoint`, looking for damage beside the work in `scan`, and reading in `readers`, `pages`,
+//! in `checkpoint`, looking for damage beside the work in `scan`, letting go of old messages in `retention`, and reading in `readers`, `pages`,
 //! `rooms` and `substring`; `committed` is for the index of the search. `tokens` and `bans` are other stores', `maintenance` is how an
 //! operator's commands see those.
 
@@ -24,6 +24,7 @@ mod maintenance;
 mod opening;
 mod pages;
 mod readers;
+mod retention;
 mod rooms;
 mod row;
 mod scan;
@@ -39,7 +40,8 @@ pub use maintenance::Maintenance;
 pub(in crate::store) use writing::Writing;
 
 use super::{
-    Messages, NewMessage, Page, Pending, PersonalRooms, Query, RoomHead, StoreError, Witness,
+    Messages, NewMessage, Page, Pending, PersonalRooms, Query, Retention, RoomHead, StoreError,
+    Witness,
 };
 use crate::store::search::Index;
 use crate::time::{Clock, Random};
@@ -52,6 +54,7 @@ use opening::Opened;
 use pages::Found;
 use parking_lot::Mutex;
 use readers::Readers;
+use retention::Pruner;
 use rusqlite::Connection;
 use std::fmt;
 use std::path::Path;
@@ -76,17 +79,32 @@ struct Threads {
     journal: JoinHandle<()>,
     checkpoints: JoinHandle<()>,
     scan: Option<(Sender<()>, JoinHandle<()>)>,
+    retention: Option<retention::Running>,
 }
 
 impl Database {
-    /// Opens the file in the folder `home`, or makes it. What can't be read is moved aside, never
-    /// deleted. Everything that was found is durable when this returns.
+    /// Opens the file in the folder `home`, or makes it, and keeps its messages for ever. What can't
+    /// be read is moved aside, never deleted. Everything that was found is durable when this returns.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the file can't be read, made or synced, or was written by a newer version
     /// of this program. Damage is no error: see [`notes`](Self::notes).
     pub fn open(home: &Path, clock: Clock, random: &Random) -> Result<Self, StoreError> {
+        Self::keeping(home, clock, random, Retention::default())
+    }
+
+    /// As [`open`](Self::open), keeping messages no longer than `retention` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn keeping(
+        home: &Path,
+        clock: Clock,
+        random: &Random,
+        retention: Retention,
+    ) -> Result<Self, StoreError> {
         let home = home.canonicalize()?;
         let opened = opening::open(&home, random)?;
         for note in &opened.notes {
@@ -105,6 +123,18 @@ impl Database {
         let index = Arc::new(Index::open(&home, &id, committed)?);
         let witness = Arc::default();
         let (trigger, checkpoints) = checkpoint::start(home.clone(), Arc::clone(&fence))?;
+        // Unbounded: how much may wait is bounded before it gets here, by what each connection
+        // may leave unanswered and by the budget that every message is charged to.
+        let (jobs, receiver) = crossbeam_channel::unbounded();
+        let pruner = Pruner {
+            retention,
+            clock: clock.clone(),
+            readers: Arc::clone(&readers),
+            fence: Arc::clone(&fence),
+            index: Arc::clone(&index),
+            jobs: jobs.clone(),
+        };
+        let (alarm, retention) = retention::start(pruner)?.unzip();
         let journal = Journal {
             home,
             connection: Some(connection),
@@ -116,19 +146,12 @@ impl Database {
             index: Arc::clone(&index),
             witness: Arc::clone(&witness),
             commit: journal::commit(),
+            alarm,
             refused: 0,
         };
-        // Unbounded: how much may wait is bounded before it gets here, by what each connection
-        // may leave unanswered and by the budget that every message is charged to.
-        let (jobs, receiver) = crossbeam_channel::unbounded();
-        let journal = thread::Builder::new()
-            .name("journal".to_owned())
-            .spawn(move || journal.serve(&receiver))?;
-        let scan = if is_checked {
-            None
-        } else {
-            Some(scan::start(Arc::clone(&readers), Arc::clone(&fence))?)
-        };
+        let journal = journal.start(receiver)?;
+        let scan = || scan::start(Arc::clone(&readers), Arc::clone(&fence));
+        let scan = (!is_checked).then(scan).transpose()?;
         Ok(Self {
             id,
             notes,
@@ -141,6 +164,7 @@ impl Database {
                 journal,
                 checkpoints,
                 scan,
+                retention,
             })),
         })
     }
@@ -174,6 +198,22 @@ impl Database {
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.readers.read(read)
+    }
+}
+
+#[cfg(test)]
+impl Database {
+    /// Lets go what is no longer to be kept, and waits for that.
+    pub(in crate::store) fn prune(&self) {
+        let threads = self.threads.lock();
+        let wakes = threads
+            .as_ref()
+            .and_then(|threads| threads.retention.as_ref());
+        let wakes = wakes.map(|(wakes, _)| wakes.clone()).unwrap();
+        drop(threads);
+        let (sender, done) = crossbeam_channel::bounded(0);
+        wakes.send(retention::Wake::telling(sender)).unwrap();
+        assert!(done.recv().is_err(), "only its end is told");
     }
 }
 
@@ -242,6 +282,7 @@ impl Messages for Database {
             journal,
             checkpoints,
             scan,
+            retention,
         }) = threads.take()
         else {
             return;
@@ -252,7 +293,10 @@ impl Messages for Database {
         self.readers.close();
         // Fails only if the thread is gone already.
         let _ = self.jobs.send(Job::Close);
-        for thread in scan.into_iter().chain([journal, checkpoints]) {
+        // Ends once the journal has, which rings for it.
+        let retention = retention.map(|(_, thread)| thread);
+        let threads = scan.into_iter().chain([journal, checkpoints]);
+        for thread in threads.chain(retention) {
             if thread.thread().id() == thread::current().id() {
                 // The last owner was a ticket's: the thread can't wait for itself, and ends next.
                 return;

@@ -16,10 +16,19 @@ struct Home {
 
 impl MessagesUnderTest for Home {
     fn open(clock: Clock) -> Self {
+        Self::keeping(clock, Retention::default())
+    }
+
+    fn keeping(clock: Clock, retention: Retention) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let database = Database::open(home.path(), clock, &Random::system()).unwrap();
+        let random = Random::system();
+        let database = Database::keeping(home.path(), clock, &random, retention).unwrap();
         let database = Arc::new(database);
         Self { database, home }
+    }
+
+    fn prune(&self) {
+        self.database.prune();
     }
 
     fn store(&self) -> Arc<dyn Messages> {

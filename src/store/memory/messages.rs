@@ -2,14 +2,14 @@
 
 use crate::store::ledger::{Ledger, to_millis};
 use crate::store::{
-    Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, RoomHead,
+    Messages, NewMessage, Page, Pending, PersonalRooms, Query, Range, Receipt, Retention, RoomHead,
     StoreError, Witness,
 };
 use crate::ticket::redeem_all;
 use crate::time::{Clock, Random};
 use crate::wire::{Message, RoomName};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -18,6 +18,7 @@ use std::time::SystemTime;
 pub struct MemoryMessages {
     id: String,
     clock: Clock,
+    retention: Retention,
     witness: OnceLock<Arc<dyn Witness>>,
     state: Mutex<State>,
 }
@@ -36,9 +37,23 @@ impl MemoryMessages {
         Self {
             id: random.hex(16),
             clock,
+            retention: Retention::default(),
             witness: OnceLock::new(),
             state: Mutex::default(),
         }
+    }
+
+    /// The same, keeping messages no longer than `retention` says.
+    #[must_use]
+    pub fn keeping(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Lets go what is no longer to be kept. Each post does it too.
+    pub fn prune(&self) {
+        let cutoff = self.retention.cutoff(to_millis(self.clock.now()));
+        self.state.lock().prune(self.retention, cutoff);
     }
 
     /// Every message kept so far, in order.
@@ -58,6 +73,8 @@ impl MemoryMessages {
                 // Under the lock, for the order of the seqs.
                 witness.kept(vec![message]);
             }
+            let cutoff = self.retention.cutoff(receipt.time);
+            state.prune(self.retention, cutoff);
         }
         Ok(receipt)
     }
@@ -70,6 +87,30 @@ impl State {
         }
         let time = to_millis(clock.now());
         (self.ledger.admit(message, time)).ok_or(StoreError::Fenced)
+    }
+
+    fn prune(&mut self, retention: Retention, cutoff: Option<SystemTime>) {
+        if retention.is_for_ever() {
+            return;
+        }
+        let heads: HashSet<u64> = self.heads().into_values().collect();
+        let bytes = |message: &Message| message.text.len() as u64;
+        let mut excess = (retention.bytes).map_or(0, |most| {
+            let all: u64 = self.stored.iter().map(bytes).sum();
+            all.saturating_sub(most)
+        });
+        let mut gone = HashSet::new();
+        for message in &self.stored {
+            if excess == 0 && cutoff.is_none_or(|cutoff| message.time >= cutoff) {
+                break;
+            }
+            if !heads.contains(&message.seq) {
+                excess = excess.saturating_sub(bytes(message));
+                gone.insert(message.seq);
+            }
+        }
+        (self.stored).retain(|message| !gone.contains(&message.seq));
+        self.ledger.forget(&gone);
     }
 
     /// The last message of every room.
@@ -185,6 +226,15 @@ mod tests {
     impl MessagesUnderTest for Memory {
         fn open(clock: Clock) -> Self {
             Self(Arc::new(MemoryMessages::new(clock, &Random::seeded(1))))
+        }
+
+        fn keeping(clock: Clock, retention: Retention) -> Self {
+            let messages = MemoryMessages::new(clock, &Random::seeded(1));
+            Self(Arc::new(messages.keeping(retention)))
+        }
+
+        fn prune(&self) {
+            self.0.prune();
         }
 
         fn store(&self) -> Arc<dyn Messages> {

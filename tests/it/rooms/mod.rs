@@ -2,6 +2,7 @@
 
 mod brittle;
 mod lodge;
+mod retention;
 
 use crate::support::{PATIENCE, Peer, frame, proof, until};
 use gatepost::session::Role;

@@ -1,12 +1,13 @@
 //! What every store of messages must do: what is posted in `posting`, what is read back in
-//! `reading`.
+//! `reading`, and what is let go in `retention`.
 
 mod posting;
 mod reading;
+mod retention;
 
 use super::{Desk, pending};
 use crate::budget::{Budget, Charge};
-use crate::store::{Messages, NewMessage, Receipt};
+use crate::store::{Messages, NewMessage, Receipt, Retention};
 use crate::time::Clock;
 use crate::wire::{Code, FileTag, Key, RoomName, UserName};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ pub(crate) struct Kept {
 /// An engine and a way to see what it keeps.
 pub(crate) trait MessagesUnderTest {
     fn open(clock: Clock) -> Self;
+    fn keeping(clock: Clock, retention: Retention) -> Self;
+    /// Returns once all is let go that need not be kept.
+    fn prune(&self);
     fn store(&self) -> Arc<dyn Messages>;
     /// What is kept of the messages whose receipts were told.
     fn kept(&self) -> Vec<Kept>;
@@ -39,7 +43,9 @@ macro_rules! messages_conform {
             the_witness_is_told_of_each_message_once, a_page_is_a_part_of_a_room,
             a_page_ends_at_its_bounds, a_search_finds_any_script, heads_and_rooms_are_listed,
             personal_rooms_are_listed_as_asked, a_time_is_a_place_in_the_count,
-            a_message_reads_back_whole
+            a_message_reads_back_whole, what_is_too_old_is_let_go,
+            the_oldest_beyond_the_bytes_are_let_go, a_key_is_kept_as_long_as_its_message,
+            without_bounds_all_is_kept
         );
     };
     ($engine:ty: $($check:ident),+) => {
@@ -94,4 +100,5 @@ fn post(store: &Arc<dyn Messages>, message: NewMessage) -> Result<Receipt, Code>
 pub(crate) mod checks {
     pub(crate) use super::posting::*;
     pub(crate) use super::reading::*;
+    pub(crate) use super::retention::*;
 }

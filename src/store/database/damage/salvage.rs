@@ -226,6 +226,7 @@ fn keep_identity(image: &Image, change: &Connection, fresh: &str) -> rusqlite::R
 
 /// Takes messages over.
 struct Messages<'a> {
+    change: &'a Connection,
     insert: CachedStatement<'a>,
     counts: Counts,
     scratch: Vec<u8>,
@@ -236,6 +237,7 @@ impl<'a> Messages<'a> {
     fn new(change: &'a Connection) -> rusqlite::Result<Self> {
         let insert = INSERT.replacen("INSERT", "INSERT OR IGNORE", 1);
         Ok(Self {
+            change,
             insert: change.prepare_cached(&insert)?,
             counts: Counts::default(),
             scratch: Vec::new(),
@@ -257,7 +259,8 @@ impl<'a> Messages<'a> {
         let mut page = Vec::new();
         for number in suspects {
             image.page(number, &mut page);
-            // Whatever lies about with a good checksum was sent once: no message is ever deleted.
+            // Whatever lies about with a good checksum was sent once. One that was no longer kept
+            // comes back too, until it is let go again: rather that than one too few.
             anywhere(image, &page, true, |cell| {
                 self.keep(cell);
             });
@@ -292,10 +295,25 @@ impl<'a> Messages<'a> {
         let row = Row::read(value, &mut self.scratch).filter(|row| row.message().is_some());
         let Some(row) = row else { return false };
         let checksum = row.checksum(&mut self.scratch);
-        match self.insert.execute(row.values(checksum)) {
+        let kept = self.insert.execute(row.values(checksum));
+        match kept.and_then(|kept| match (kept, row.key) {
+            (0, Some(key)) => self.give_way(&row, key, checksum),
+            _ => Ok(kept),
+        }) {
             Ok(kept) => self.counts.messages += kept as u64,
             Err(error) => self.failure = Some(error),
         }
         true
+    }
+
+    /// Keeps `row` in the place of an older one with its `key`, if that is what stands in its way:
+    /// a key may be used again once its message is let go. Returns how many more there are then.
+    fn give_way(&mut self, row: &Row<'_>, key: &str, checksum: i64) -> rusqlite::Result<usize> {
+        let older = "DELETE FROM message WHERE key = ?1 AND room = ?2
+            AND ifnull(sender, '') = ?3 AND seq < ?4";
+        let scope = (key, row.room, row.sender.unwrap_or(""), row.seq);
+        let gone = self.change.prepare_cached(older)?.execute(scope)?;
+        let kept = self.insert.execute(row.values(checksum))?;
+        Ok(kept.saturating_sub(gone))
     }
 }
