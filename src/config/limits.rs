@@ -106,7 +106,7 @@ limits! {
     max_connections: usize, Count, 10_000, 1, 1_000_000,
         "Connections at once; further ones wait to be accepted.";
     max_connections_per_address: usize, Count, 1_024, 1, 1_000_000,
-        "Connections at once from one address; loopback is exempt.";
+        "Connections at once from one address, an IPv6 /64 being one; loopback is exempt.";
     max_header: usize, Bytes, 64 * KIB, 256, MIB,
         "The longest header frame.";
     max_header_before_login: usize, Bytes, 4 * KIB, 256, MIB,
