@@ -130,7 +130,7 @@ impl Gate {
         match bans.remembered() {
             Ok(remembered) => {
                 bans.forget_lifted(remembered.lifted.clone());
-                self.throttle.remember(remembered);
+                self.throttle.remember(remembered, self.clock.now());
             }
             Err(error) => tracing::error!(%error, "who failed to log in before is not known"),
         }

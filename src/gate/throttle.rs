@@ -9,6 +9,7 @@ use crate::config::Limits;
 use crate::store::{Ban, Remembered, Source};
 use crate::wire::UserName;
 use parking_lot::Mutex;
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -97,23 +98,32 @@ impl Throttle {
         self.bounds.longest_wait
     }
 
-    /// Takes over what was remembered of a time before.
-    pub(super) fn remember(&self, remembered: Remembered) {
+    /// Takes over what was remembered of a time before and still matters at `now`; where that is
+    /// more than is tracked, the newest.
+    pub(super) fn remember(&self, remembered: Remembered, now: SystemTime) {
+        let Remembered {
+            mut bans,
+            mut known,
+            lifted: _,
+        } = remembered;
+        let failures = |ban: &Ban| Failures {
+            recent: VecDeque::new(),
+            wait: ban.wait.min(self.bounds.longest_wait),
+            last: Some(ban.since),
+        };
+        // In the order that they come in, by source, the highest addresses would be let off.
+        bans.retain(|ban| !failures(ban).is_over(now));
+        bans.sort_by_key(|ban| Reverse(ban.since));
+        bans.truncate(self.most_keys);
+        known.retain(|(_, since)| age(*since, now) < KNOWN_FOR);
+        known.sort_by_key(|(_, since)| Reverse(*since));
+        known.truncate(self.most_keys);
         let mut state = self.state.lock();
-        for Ban {
-            source,
-            wait,
-            since,
-        } in remembered.bans.into_iter().take(self.most_keys)
-        {
-            let failures = Failures {
-                recent: VecDeque::new(),
-                wait: wait.min(self.bounds.longest_wait),
-                last: Some(since),
-            };
-            state.failures.insert(source, failures);
+        for ban in bans {
+            let failures = failures(&ban);
+            state.failures.insert(ban.source, failures);
         }
-        for (source, since) in remembered.known.into_iter().take(self.most_keys) {
+        for (source, since) in known {
             let noted = since;
             state.known.insert(source, Known { since, noted });
         }

@@ -228,11 +228,12 @@ fn waits_and_known_pairs_are_told_and_taken_over() {
         since: at(4),
     };
     assert_eq!(bans, [ban]);
-    after.remember(Remembered {
+    let remembered = Remembered {
         bans,
         known: vec![known],
         lifted: Vec::new(),
-    });
+    };
+    after.remember(remembered, at(5));
     assert!(after.is_in_force(at(5)));
     assert_eq!(fail(&after, "192.0.2.1", "a", 5), 59);
     // Doubled, as it would have been.
@@ -246,6 +247,41 @@ fn waits_and_known_pairs_are_told_and_taken_over() {
     after.lift(&[source("192.0.2.1 a"), source("192.0.2.1")]);
     assert!(!after.is_in_force(at(64)));
     assert_eq!(fail(&after, "192.0.2.1", "a", 65), 0);
+}
+
+#[test]
+fn of_more_than_is_tracked_what_still_matters_and_is_newest_is_taken_over() {
+    let throttle = Throttle {
+        most_keys: 10,
+        ..throttle()
+    };
+    let month = 30 * 24 * 3_600;
+    // Those with the lowest addresses, as many as there is room for, are over.
+    let since = |number: u64| if number < 10 { 0 } else { month + number };
+    let numbers = 0..50;
+    let bans = numbers.clone().map(|number| Ban {
+        source: source(&format!("192.0.2.{number}")),
+        wait: FIRST_WAIT,
+        since: at(since(number)),
+    });
+    let pair = |number| source(&format!("192.0.2.{number} owner"));
+    let known = numbers.map(|number| (pair(number), at(since(number))));
+    let remembered = Remembered {
+        bans: bans.collect(),
+        known: known.collect(),
+        lifted: Vec::new(),
+    };
+    let now = month + 49;
+    throttle.remember(remembered, at(now));
+    let wait = |number: u64, user: &str| fail(&throttle, &format!("192.0.2.{number}"), user, now);
+    for number in 40..50 {
+        assert_eq!(wait(number, "stranger"), 60 - (49 - number), "{number}");
+        assert_eq!(wait(number, "owner"), 0, "{number} is known");
+    }
+    let state = throttle.state.lock();
+    assert_eq!(state.known.len(), 10);
+    assert!(!state.known.contains_key(&pair(39)));
+    assert!(!state.failures.contains_key(&source("192.0.2.39")));
 }
 
 #[test]
