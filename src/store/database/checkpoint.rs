@@ -32,6 +32,12 @@ pub(super) struct Trigger {
 }
 
 impl Trigger {
+    /// Another one, for whoever writes besides.
+    pub(super) fn another(&self) -> Self {
+        let sender = self.sender.clone();
+        Self { sender, bytes: 0 }
+    }
+
     /// A batch with `bytes` of text was committed.
     pub(super) fn wrote(&mut self, bytes: usize) {
         self.bytes += COMMIT_BYTES + bytes;
@@ -44,7 +50,7 @@ impl Trigger {
     }
 }
 
-/// Starts the thread. It ends when the [`Trigger`] is dropped, with a last checkpoint that leaves
+/// Starts the thread. It ends when every [`Trigger`] is dropped, with a last checkpoint that leaves
 /// nothing in the WAL.
 pub(super) fn start(home: PathBuf, fence: Arc<Fence>) -> io::Result<(Trigger, JoinHandle<()>)> {
     let (sender, receiver) = crossbeam_channel::bounded(1);

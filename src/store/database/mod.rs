@@ -106,17 +106,16 @@ impl Database {
         retention: Retention,
     ) -> Result<Self, StoreError> {
         let home = home.canonicalize()?;
-        let opened = opening::open(&home, random)?;
-        for note in &opened.notes {
-            tracing::warn!("{}: {note}", schema::NAME);
-        }
         let Opened {
             id,
             notes,
             connection,
             counters,
             is_checked,
-        } = opened;
+        } = opening::open(&home, random)?;
+        for note in &notes {
+            tracing::warn!("{}: {note}", schema::NAME);
+        }
         let fence = Arc::new(Fence::new(home.clone()));
         let readers = Arc::new(Readers::new(home.clone(), Arc::clone(&fence)));
         let committed = Box::new(Committed(Arc::clone(&readers)));
@@ -132,6 +131,7 @@ impl Database {
             readers: Arc::clone(&readers),
             fence: Arc::clone(&fence),
             index: Arc::clone(&index),
+            trigger: trigger.another(),
             jobs: jobs.clone(),
         };
         let (alarm, retention) = retention::start(pruner)?.unzip();

@@ -7,6 +7,7 @@
 //! there is a newer one.
 
 use super::change;
+use super::checkpoint::Trigger;
 use super::fence::Fence;
 use super::journal::Job;
 use super::readers::Readers;
@@ -33,7 +34,14 @@ const EVERY_BYTES: u64 = 16 << 20;
 
 /// At most so many messages are deleted in one commit: a millisecond or two, which every receipt
 /// of that commit waits for.
-const GOING: usize = 256;
+const GOING: usize = 128;
+
+/// The same for texts of so many bytes together, but at least one message.
+const GOING_BYTES: u64 = 1 << 20;
+
+/// A page of an index, which is written for a key; and what one message is of other pages.
+const KEY_BYTES: usize = 4 << 10;
+const ROW_BYTES: usize = 512;
 
 /// At most so many are looked at in one go.
 const LOOKED: u32 = 1_024;
@@ -100,6 +108,7 @@ pub(super) struct Pruner {
     pub(super) readers: Arc<Readers>,
     pub(super) fence: Arc<Fence>,
     pub(super) index: Arc<Index>,
+    pub(super) trigger: Trigger,
     pub(super) jobs: Sender<Job>,
 }
 
@@ -147,6 +156,8 @@ struct Look {
     /// Those that are to go, and the bytes of their texts.
     going: Vec<i64>,
     bytes: u64,
+    /// How many of them have a key.
+    keys: usize,
     /// Up to here all was looked at.
     through: i64,
     /// Whether what follows is to be kept.
@@ -215,8 +226,10 @@ impl Rounds {
             let look = self.pruner.readers.read(look)?;
             after = look.through;
             if !look.going.is_empty() {
+                let wrote = look.going.len() * ROW_BYTES + look.keys * KEY_BYTES;
                 gone += look.going.len();
                 self.delete(look.going)?;
+                self.pruner.trigger.wrote(wrote);
                 self.total.bytes = self.total.bytes.saturating_sub(look.bytes);
             }
             if look.is_end {
@@ -282,7 +295,8 @@ fn count(connection: &Connection, after: i64) -> rusqlite::Result<(u32, i64, u64
 }
 
 /// Looks among those after `after` up to `until` for messages to let go: those from before `cutoff`,
-/// in milliseconds since 1970, and the oldest until they have `excess` bytes together.
+/// in milliseconds since 1970, and the oldest until they have `excess` bytes together. Reads all that
+/// their deletion will change, so that the journal does not wait for the disk to read it.
 fn look(
     connection: &Connection,
     (after, until): (i64, i64),
@@ -295,13 +309,18 @@ fn look(
     let mut oldest = connection.prepare_cached(sql)?;
     let newer = "SELECT EXISTS (SELECT 1 FROM message WHERE room = ?1 AND seq > ?2)";
     let mut newer = connection.prepare_cached(newer)?;
+    let touch = "SELECT text, (SELECT seq FROM message AS same INDEXED BY message_key
+            WHERE same.key = one.key AND same.room = one.room
+            AND ifnull(same.sender, '') = ifnull(one.sender, ''))
+        FROM message AS one WHERE seq = ?1";
+    let mut touch = connection.prepare_cached(touch)?;
     let mut rows = oldest.query((after, until, LOOKED))?;
     let mut look = Look {
         through: after,
         ..Look::default()
     };
     let mut looked = 0;
-    while look.going.len() < GOING {
+    while look.going.len() < GOING && look.bytes < GOING_BYTES {
         let Some(row) = rows.next()? else {
             look.is_end = looked < LOOKED;
             break;
@@ -315,6 +334,8 @@ fn look(
         look.through = seq;
         let room = ToSqlOutput::Borrowed(row.get_ref(3)?);
         if newer.query_row((room, seq), |row| row.get(0))? {
+            let key: Option<i64> = touch.query_row([seq], |row| row.get(1))?;
+            look.keys += usize::from(key.is_some());
             look.going.push(seq);
             look.bytes += from_column(row.get(2)?);
         }

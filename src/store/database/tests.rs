@@ -164,3 +164,57 @@ fn another_stores_change_and_its_message_are_one_commit() {
     assert!(matches!(refused, Err(StoreError::Fenced)), "{refused:?}");
     assert_eq!(numbers(&database), [1, 4]);
 }
+
+/// A database that keeps texts of so many bytes together.
+fn keeping(home: &TempDir, bytes: u64) -> Database {
+    let retention = Retention::new(std::time::Duration::ZERO, bytes);
+    Database::keeping(home.path(), Clock::system(), &Random::system(), retention).unwrap()
+}
+
+#[test]
+fn a_restart_goes_on_behind_what_was_let_go_and_takes_it_for_no_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let database = keeping(&home, 1);
+    let long = "x".repeat(1 << 19);
+    // More than are let go in one commit, by their number and by their bytes.
+    for number in 1..=3_000 {
+        let text = if number % 500 == 0 { &long } else { "x" };
+        let key = format!("k{number}");
+        database.post(message(["a", "b"][number % 2], "", &key, text), None);
+    }
+    assert_eq!(post(&database, ""), (3_001, 3_000, false));
+    database.prune();
+    let seqs = |home| -> Vec<_> { kept(home).into_iter().map(|kept| kept.seq).collect() };
+    assert_eq!(seqs(&home), [2_999, 3_001]);
+    drop(database);
+    // All there is is looked at, small as it is now.
+    let database = open(&home);
+    assert!(database.notes().is_empty(), "{:?}", database.notes());
+    assert_eq!(post(&database, "k2"), (3_002, 3_001, false));
+    drop(database);
+    // What was let go is counted anew.
+    let database = keeping(&home, 1 << 20);
+    database.prune();
+    assert_eq!(seqs(&home), [2_999, 3_001, 3_002]);
+}
+
+#[test]
+fn what_got_free_is_used_again() {
+    let home = tempfile::tempdir().unwrap();
+    let database = keeping(&home, 1 << 20);
+    let pages = || -> i64 {
+        let count = |db: &Connection| db.pragma_query_value(None, "page_count", |row| row.get(0));
+        database.read(count).unwrap()
+    };
+    let fill = || {
+        for _ in 0..2 << 10 {
+            database.post(message("a", "", "", &"x".repeat(1 << 10)), None);
+        }
+        post(&database, "");
+        database.prune();
+    };
+    fill();
+    let before = pages();
+    (0..4).for_each(|_| fill());
+    assert!(pages() < before * 2, "{} pages, {before} before", pages());
+}

@@ -4,15 +4,19 @@ mod seeded;
 
 use crate::store::conformance::{Desk, message, pending};
 use crate::store::database::schema::{DAMAGED, NAME, SALVAGED};
-use crate::store::{Database, Messages, Query, Range, StoreError};
+use crate::store::{Database, Messages, Query, Range, Retention, StoreError};
 use crate::time::{Clock, Random};
 use crate::wire::{Message, RoomName};
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const LOG: &str = "gatepost.db-wal";
 const INDEX: &str = "gatepost.db-shm";
+
+/// The length of a page.
+const PAGE: usize = 4_096;
 
 fn open(home: &TempDir) -> Database {
     Database::open(home.path(), Clock::system(), &Random::system()).unwrap()
@@ -310,4 +314,46 @@ fn a_salvage_that_was_interrupted_is_finished_or_begun_again() {
     assert_eq!((database.notes().len(), all(&database).len()), (0, 30));
     assert!(path(&home, "gatepost.db.damaged-1-wal").exists());
     assert!(!path(&home, SALVAGED).exists());
+}
+
+#[test]
+fn what_was_let_go_may_come_back_but_takes_nobodys_place() {
+    let home = tempfile::tempdir().unwrap();
+    let text = "x".repeat(500);
+    let keys: Vec<_> = (0..50).map(|number| format!("k{number}")).collect();
+    let database = open(&home);
+    for key in &keys {
+        post(&database, key, &text);
+    }
+    drop(database);
+    let old = fs::read(path(&home, NAME)).unwrap();
+    let retention = Retention::new(Duration::ZERO, 1);
+    let (clock, random) = (Clock::system(), Random::system());
+    let database = Database::keeping(home.path(), clock, &random, retention).unwrap();
+    database.prune();
+    assert_eq!(all(&database).len(), 1);
+    drop(database);
+    let database = open(&home);
+    let seqs: Vec<_> = keys.iter().map(|key| post(&database, key, &text)).collect();
+    assert_eq!((seqs[0], seqs[48], seqs[49]), (51, 99, 50));
+    let root = |name: &str| {
+        let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+        let root = |db: &rusqlite::Connection| db.query_row(sql, [name], |row| row.get(0));
+        let root: u32 = database.read(root).unwrap();
+        (root as usize - 1) * PAGE..root as usize * PAGE
+    };
+    // No tree leads to the messages, and before all of them lies a page of what was let go.
+    let (table, index) = (root("message"), root("message_key"));
+    drop(database);
+    let mut file = fs::read(path(&home, NAME)).unwrap();
+    let mut leaves = old.chunks_exact(PAGE).filter(|page| page[0] == 0x0d);
+    let holds = |page: &&[u8]| page.windows(4).any(|bytes| bytes == b"k20x");
+    file[index].copy_from_slice(leaves.find(holds).unwrap());
+    file[table].fill(0);
+    fs::write(path(&home, NAME), file).unwrap();
+    let database = open(&home);
+    assert!(!database.notes().is_empty());
+    for (key, seq) in keys.iter().zip(seqs) {
+        assert_eq!(post(&database, key, &text), seq, "{key}");
+    }
 }
