@@ -45,12 +45,15 @@ pub struct Gate {
     dummy: Secret,
     token_lifetime: Duration,
     max_tokens: usize,
-    /// Which secret of the course's form became which Argon2id form since the start: they are the
-    /// same password.
-    upgrades: Mutex<HashMap<UserName, (SecretMark, SecretMark)>>,
+    /// Which secret of the course's form became which Argon2id form since the start, or may just be
+    /// becoming it: they are the same password.
+    upgrades: Mutex<HashMap<UserName, Vec<Upgrade>>>,
     /// When old bans were last forgotten.
     tidied: Mutex<SystemTime>,
 }
+
+/// The marks of one password's secret in the course's form and in its Argon2id form.
+type Upgrade = (SecretMark, SecretMark);
 
 /// Why a login was turned down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +232,8 @@ impl Gate {
     pub fn standing(&self, user: &UserName, mark: SecretMark) -> Option<Role> {
         let account = self.users.find(user.as_str())?;
         let now = account.secret.mark();
-        let is_same = now == mark || self.upgrades.lock().get(user) == Some(&(mark, now));
+        let became = |upgrades: &Vec<Upgrade>| upgrades.contains(&(mark, now));
+        let is_same = now == mark || self.upgrades.lock().get(user).is_some_and(became);
         is_same.then_some(account.role)
     }
 
@@ -264,15 +268,18 @@ impl Gate {
                 return Some(account);
             }
         };
+        // Noted first: whoever looks at the accounts the moment after must know it is no other
+        // password.
+        let marks = (account.secret.mark(), secret.mark());
+        self.note_upgrade(user, marks);
         if let Err(error) = self.users.replace_secret(&account, &secret) {
+            self.forget_upgrade(user, marks);
             tracing::warn!(%user, %error, "the account stays in the course's form");
             return Some(account);
         }
         // Another login may have been first, or an operator: the store is asked what counts now.
         let now = self.users.find(user.as_str())?;
         if now.secret == secret {
-            let marks = (account.secret.mark(), secret.mark());
-            self.upgrades.lock().insert(account.name, marks);
             return Some(now);
         }
         let is_open = match &now.secret {
@@ -280,6 +287,25 @@ impl Gate {
             same => *same == account.secret,
         };
         is_open.then_some(now)
+    }
+
+    fn note_upgrade(&self, user: &UserName, marks: Upgrade) {
+        let mut upgrades = self.upgrades.lock();
+        let of_user = upgrades.entry(user.clone()).or_default();
+        // Those of other passwords are past. Of this one there may be more: logins at the same time
+        // each make a form, and the first counts.
+        of_user.retain(|(before, _)| *before == marks.0);
+        of_user.push(marks);
+    }
+
+    fn forget_upgrade(&self, user: &UserName, marks: Upgrade) {
+        let mut upgrades = self.upgrades.lock();
+        if let Some(of_user) = upgrades.get_mut(user) {
+            of_user.retain(|noted| *noted != marks);
+            if of_user.is_empty() {
+                upgrades.remove(user);
+            }
+        }
     }
 }
 

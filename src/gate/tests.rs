@@ -100,6 +100,7 @@ fn a_failed_replacement_fails_no_login() {
     let gate = gate(Full(both_forms()));
     let admitted = gate.login(HOME, "old", &right()).unwrap();
     assert_eq!(admitted.secret, Secret::Md5(right()));
+    assert!(gate.upgrades.lock().is_empty(), "nothing became of it");
 }
 
 #[test]
@@ -135,6 +136,50 @@ fn a_live_login_ends_with_its_account_or_its_password() {
     assert_eq!(standing(&after), None);
     users.remove("old");
     assert_eq!(standing(&after), None);
+}
+
+/// Accounts that are looked at the moment a secret has been replaced.
+struct Watched {
+    users: MemoryUsers,
+    look: Mutex<Box<dyn FnMut() + Send>>,
+}
+
+impl Users for Watched {
+    fn find(&self, name: &str) -> Option<Account> {
+        self.users.find(name)
+    }
+    fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+    fn revision(&self) -> u64 {
+        self.users.revision()
+    }
+    fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
+        self.users.replace_secret(account, secret)?;
+        self.look.lock()();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_look_while_the_secret_changes_its_form_ends_no_live_login() {
+    let users = Arc::new(Watched {
+        users: both_forms(),
+        look: Mutex::new(Box::new(|| {})),
+    });
+    let clock = Clock::from_fn(|| SystemTime::UNIX_EPOCH);
+    let gate = Arc::new(Gate::with(users.clone(), clock, Random::seeded(7)));
+    let (old, mark) = (UserName::new("old").unwrap(), Secret::Md5(right()).mark());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (watching, looks) = (Arc::downgrade(&gate), Arc::clone(&seen));
+    *users.look.lock() = Box::new(move || {
+        let gate = watching.upgrade().unwrap();
+        let name = UserName::new("old").unwrap();
+        looks.lock().push(gate.standing(&name, mark));
+    });
+    assert!(gate.login(HOME, "old", &right()).is_ok());
+    assert_eq!(*seen.lock(), [Some(Role::User)]);
+    assert_eq!(gate.standing(&old, mark), Some(Role::User));
 }
 
 /// Accounts of which one gets another password just when it is to be upgraded.
