@@ -17,7 +17,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), Failure> {
-    let server = args.server.address.to_string();
+    let server = args.server.address.url();
     let failed = |error: io::Error| Failure::from(error).about("the tokens that are kept");
     let tokens = Tokens::here();
     let kept = tokens.as_ref().map(|tokens| tokens.of_server(&server));

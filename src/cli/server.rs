@@ -133,7 +133,7 @@ impl Target {
         let with = match (&welcome.token, welcome.expires_in) {
             (Some(token), Some(lifetime)) => {
                 let kept = KeptToken {
-                    server: self.address.to_string(),
+                    server: self.address.url(),
                     user: user.to_owned(),
                     token: token.clone(),
                     expires: SystemTime::now() + lifetime.min(LONGEST_KEPT),
@@ -177,7 +177,7 @@ impl Server {
             return Ok((self.target.connect()?, None));
         };
         let tokens = Tokens::here();
-        let server = self.target.address.to_string();
+        let server = self.target.address.url();
         let token = tokens
             .as_ref()
             .and_then(|tokens| tokens.find(&server, user, SystemTime::now()));

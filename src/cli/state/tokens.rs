@@ -16,7 +16,7 @@ const MAX_FILE: u64 = 64 << 10;
 /// One token, and where it is good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct KeptToken {
-    /// The server's address as it is typed.
+    /// The server's address as a URL: what was told inside TLS is not for the same port in the clear.
     pub(in crate::cli) server: String,
     /// Who logs in with it.
     pub(in crate::cli) user: String,

@@ -228,6 +228,23 @@ fn files_and_logins_go_over_tls() {
 }
 
 #[test]
+fn a_token_got_inside_tls_is_not_for_the_same_port_in_the_clear() {
+    let place = Place::new();
+    let account = ("zhangsan".to_owned(), "123".to_owned());
+    write_accounts(place.home.path(), &[account]);
+    let daemon = place.serve(&["framed+tls://127.0.0.1:0?login=required"]);
+    let address = daemon.address_of("framed+tls://").to_string();
+    let server = format!("framed+tls://{address}");
+    let inside = ["--server", &server, "--tls-accept-new"];
+    place.succeeds(&[&["login", "zhangsan"], &inside[..]].concat());
+    // The scheme was forgotten: there is nothing to send.
+    let (said, _) = place.succeeds(&["logout", "--server", &address]);
+    assert_eq!(said, format!("no token is kept for {address}\n"));
+    let (said, _) = place.succeeds(&[&["logout"], &inside[..]].concat());
+    assert_eq!(said, "zhangsan is logged out\n");
+}
+
+#[test]
 fn every_conversation_can_be_talked_inside_tls() {
     let place = Place::new();
     let names = ["hello", "bot", "upload", "delay", "sink", "frames"];
