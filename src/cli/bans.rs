@@ -54,7 +54,7 @@ fn run_at(
 ) -> Result<(), Failure> {
     let failed = |error: StoreError| {
         let sentence = format!("{}: {error}", home.join("gatepost.db").display());
-        Failure::new(Exit::InputOutput, sentence)
+        Failure::new(Exit::of_store(&error), sentence)
     };
     let bans = Maintenance::open(home).map_err(failed)?;
     match (command, bans) {

@@ -3,6 +3,7 @@
 
 use super::terminal::escape;
 use crate::client;
+use crate::store::StoreError;
 use crate::wire::Code;
 use std::fmt;
 use std::io;
@@ -53,8 +54,8 @@ pub const EXITS: &[(u8, &str)] = &[
     (
         Exit::TryAgain.number(),
         "Try again later: the server is busy or going away, too many logins have failed, the port \
-         is taken, another daemon serves the same home, or something was stuck when the time for a \
-         graceful stop was over.",
+         is taken, another daemon serves the same home or is just making a damaged gatepost.db \
+         anew, or something was stuck when the time for a graceful stop was over.",
     ),
     (Exit::Configuration.number(), "A setting is wrong."),
     (
@@ -126,6 +127,16 @@ impl std::error::Error for Failure {}
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(Exit::InputOutput, error.to_string())
+    }
+}
+
+impl Exit {
+    /// How a command ends for which a store failed.
+    pub(super) fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Io(error) if error.kind() == io::ErrorKind::ResourceBusy => Self::TryAgain,
+            _ => Self::InputOutput,
+        }
     }
 }
 

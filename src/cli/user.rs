@@ -76,7 +76,8 @@ pub enum UserError {
     NoSuchToken(String),
     /// Input or output failed, or the input ended before a password.
     Io(io::Error),
-    /// `users.txt` at this path could not be read or changed: input or output.
+    /// `users.txt` or `gatepost.db` at this path could not be read or changed: input or output,
+    /// or worth another try.
     Store(PathBuf, StoreError),
     /// There is no memory for a password hash; worth another try.
     Hash(HashError),
@@ -157,7 +158,8 @@ impl From<UserError> for Failure {
             | UserError::NameTaken(_)
             | UserError::NoSuchUser(_)
             | UserError::NoSuchToken(_) => Exit::Usage,
-            UserError::Io(_) | UserError::Store(..) => Exit::InputOutput,
+            UserError::Store(_, error) => Exit::of_store(error),
+            UserError::Io(_) => Exit::InputOutput,
             UserError::Hash(_) => Exit::TryAgain,
         };
         Self::new(exit, error.to_string())

@@ -2,9 +2,11 @@
 //! without one. Makes nothing and brings nothing up to date; that is left to a start.
 //!
 //! SQLite lets one connection write at a time, and here each change is a few rows in a transaction
-//! of its own. The daemon's journal waits for as long as that takes, as this waits for it.
+//! of its own. The daemon's journal waits for as long as that takes, as this waits for it. A daemon
+//! that starts with a damaged file makes a new one of it: what is written to the old one meanwhile
+//! may be lost, and is told so.
 
-use super::schema::{self, NAME};
+use super::schema::{self, NAME, SALVAGED};
 use super::{bans, connection, tokens};
 use crate::store::{
     Ban, Bans, Done, IssuedToken, Remembered, Source, StoreError, Tokens, WhichBans, WhichTokens,
@@ -13,11 +15,23 @@ use crate::wire::TokenHash;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::fmt;
-use std::path::Path;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Tokens and bans in the file `gatepost.db`, seen by who does not serve it.
-pub struct Maintenance(Mutex<Connection>);
+/// Tokens and bans in the file `gatepost.db`, seen by who does not serve it. A change fails as
+/// [`ErrorKind::ResourceBusy`] where a starting daemon is replacing the file, and is worth another
+/// try.
+pub struct Maintenance {
+    connection: Mutex<Connection>,
+    home: PathBuf,
+    /// The file as it was found under its name.
+    file: FileId,
+}
+
+/// The device and the inode.
+type FileId = (u64, u64);
 
 impl Maintenance {
     /// Opens the file in the folder `home`; `None` if there is none.
@@ -27,29 +41,34 @@ impl Maintenance {
     /// [`StoreError`] if it can't be read, or was last served by another version of this program.
     pub fn open(home: &Path) -> Result<Option<Self>, StoreError> {
         let home = match home.canonicalize() {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             home => home?,
         };
-        if !home.join(NAME).try_exists()? {
+        // Before it is opened: if it is replaced in between, that is found out after a change.
+        let Some(file) = file_id(&home.join(NAME))? else {
             return Ok(None);
-        }
+        };
         let connection = connection::writer(&home)?;
         schema::check_version(&connection)?;
-        Ok(Some(Self(Mutex::new(connection))))
+        Ok(Some(Self {
+            connection: Mutex::new(connection),
+            home,
+            file,
+        }))
     }
 
     fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        Ok(read(&self.0.lock())?)
+        Ok(read(&self.connection.lock())?)
     }
 
     fn write<T>(
         &self,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let connection = self.0.lock();
+        let connection = self.connection.lock();
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let changed = change(&connection).and_then(|changed| {
             connection.execute_batch("COMMIT")?;
@@ -59,7 +78,32 @@ impl Maintenance {
             // What failed is told already.
             let _ = connection.execute_batch("ROLLBACK");
         }
-        Ok(changed?)
+        let changed = changed?;
+        drop(connection);
+        self.check_still_served()?;
+        Ok(changed)
+    }
+
+    /// Whether what was just committed is in the file that is or will be served. No lock keeps a
+    /// daemon from starting meanwhile.
+    fn check_still_served(&self) -> Result<(), StoreError> {
+        // In this order: the new one takes the name, and is then not there under its own.
+        let is_replacing = self.home.join(SALVAGED).try_exists()?;
+        if !is_replacing && file_id(&self.home.join(NAME))? == Some(self.file) {
+            return Ok(());
+        }
+        let what = "it was damaged and a starting daemon makes a new one of it, perhaps without \
+                    this change: try again once the daemon has started";
+        Err(io::Error::new(ErrorKind::ResourceBusy, what).into())
+    }
+}
+
+/// Which file has the name `path`; `None` if none has.
+fn file_id(path: &Path) -> io::Result<Option<FileId>> {
+    match path.metadata() {
+        Ok(file) => Ok(Some((file.dev(), file.ino()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -197,6 +241,24 @@ mod tests {
         assert_eq!(found, Some(token(1, "a", 0)));
         assert_eq!(revoke_tokens(&maintenance, WhichTokens::All).unwrap(), 1);
         assert_eq!(daemon.list(&WhichTokens::All).unwrap(), []);
+    }
+
+    #[test]
+    fn a_change_of_a_file_that_is_being_set_aside_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        drop(database(home.path()));
+        let maintenance = Maintenance::open(home.path()).unwrap().unwrap();
+        let revoke = || revoke_tokens(&maintenance, WhichTokens::All);
+        let is_busy = |revoked: Result<u64, StoreError>| matches!(revoked, Err(StoreError::Io(error)) if error.kind() == ErrorKind::ResourceBusy);
+        assert!(revoke().is_ok());
+        // As a salvage goes: beside the old one, then in its place.
+        let path = |name: &str| home.path().join(name);
+        std::fs::copy(path(NAME), path(SALVAGED)).unwrap();
+        assert!(is_busy(revoke()));
+        std::fs::rename(path(NAME), path("gatepost.db.damaged-1")).unwrap();
+        assert!(is_busy(revoke()));
+        std::fs::rename(path(SALVAGED), path(NAME)).unwrap();
+        assert!(is_busy(revoke()));
     }
 
     #[test]
