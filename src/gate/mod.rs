@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use subtle::ConstantTimeEq;
 use throttle::{FORGIVEN_AFTER, KNOWN_FOR, Throttle};
+use tokens::Gone;
 
 /// Characters of a name that are logged of a login that failed.
 const LOGGED_NAME: usize = 64;
@@ -48,6 +49,8 @@ pub struct Gate {
     /// Which secret of the course's form became which Argon2id form since the start, or may just be
     /// becoming it: they are the same password.
     upgrades: Mutex<HashMap<UserName, Vec<Upgrade>>>,
+    /// Whose tokens are to be ended, since their accounts went.
+    gone: Gone,
     /// When old bans were last forgotten.
     tidied: Mutex<SystemTime>,
 }
@@ -106,6 +109,7 @@ impl Gate {
             token_lifetime: limits.token_lifetime,
             max_tokens: limits.max_tokens_per_user,
             upgrades: Mutex::default(),
+            gone: Gone::default(),
             tidied: Mutex::new(SystemTime::UNIX_EPOCH),
         }
     }

@@ -90,6 +90,9 @@ impl Users for Full {
     fn revision(&self) -> u64 {
         self.0.revision()
     }
+    fn take_gone(&self) -> Vec<UserName> {
+        self.0.take_gone()
+    }
     fn replace_secret(&self, _: &Account, _: &Secret) -> Result<(), StoreError> {
         Err(StoreError::NoSpace)
     }
@@ -154,6 +157,9 @@ impl Users for Watched {
     fn revision(&self) -> u64 {
         self.users.revision()
     }
+    fn take_gone(&self) -> Vec<UserName> {
+        self.users.take_gone()
+    }
     fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
         self.users.replace_secret(account, secret)?;
         self.look.lock()();
@@ -194,6 +200,9 @@ impl Users for Overtaken {
     }
     fn revision(&self) -> u64 {
         self.0.revision()
+    }
+    fn take_gone(&self) -> Vec<UserName> {
+        self.0.take_gone()
     }
     fn replace_secret(&self, account: &Account, _: &Secret) -> Result<(), StoreError> {
         let secret = hash_proof(&proof("salt", self.1), &Random::seeded(9)).unwrap();

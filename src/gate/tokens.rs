@@ -4,10 +4,17 @@
 //! always an Argon2id string: a login turns the course's form into one before it issues anything,
 //! so no such change can end a token later. Where that can't be done, there is no token; a
 //! fingerprint of the course's form, which is quick to guess from, is never written down.
+//!
+//! An account that goes takes its tokens along: should it come back with the same secret, whoever
+//! was kept out needs the password.
 
 use super::{Denied, Gate};
 use crate::store::{Account, IssuedToken, Secret, StoreError, WhichTokens};
-use crate::wire::{Token, TokenHash};
+use crate::wire::{Token, TokenHash, UserName};
+use parking_lot::Mutex;
+use std::collections::HashSet;
+use std::mem::take;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// How much later than last noted a token must be used for that to be noted.
@@ -29,6 +36,17 @@ pub struct Opened {
     pub account: Account,
     /// How long the token lasts from now on.
     pub left: Duration,
+}
+
+/// Whose tokens are to be ended.
+#[derive(Default)]
+pub(super) struct Gone(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    users: HashSet<UserName>,
+    /// Whether it was looked for accounts that went before the start.
+    has_looked_back: bool,
 }
 
 impl Gate {
@@ -84,7 +102,10 @@ impl Gate {
         let opened = found.and_then(|found| {
             let left = found.expires.duration_since(now).ok();
             let left = left.filter(|left| !left.is_zero())?;
-            let account = self.users.find(found.user.as_str())?;
+            let Some(account) = self.users.find(found.user.as_str()) else {
+                self.end_tokens(found.user);
+                return None;
+            };
             if account.secret.mark() != found.mark {
                 return None;
             }
@@ -97,6 +118,50 @@ impl Gate {
             tracing::debug!(id = hash.id(), "a token that opens nothing");
             Denied::Wrong
         })
+    }
+
+    /// Ends the tokens of accounts that went since the last look; at the first, of all that are not
+    /// there. May block.
+    pub fn review_tokens(&self) {
+        let (mut users, has_looked_back) = {
+            let mut state = self.gone.0.lock();
+            (take(&mut state.users), state.has_looked_back)
+        };
+        users.extend(self.users.take_gone());
+        if !has_looked_back {
+            match self.tokens.list(&WhichTokens::All) {
+                Ok(tokens) => {
+                    let owners: HashSet<_> = tokens.into_iter().map(|token| token.user).collect();
+                    let is_gone = |user: &UserName| self.users.find(user.as_str()).is_none();
+                    users.extend(owners.into_iter().filter(is_gone));
+                    self.gone.0.lock().has_looked_back = true;
+                }
+                Err(error) => tracing::debug!(%error, "tokens can't be read"),
+            }
+        }
+        for user in users {
+            self.end_tokens(user);
+        }
+    }
+
+    /// Ends the tokens of `user`, whose account went. Where that fails it is left to the next look.
+    fn end_tokens(&self, user: UserName) {
+        let which = WhichTokens::Of(user.clone());
+        // Looked for first: only what is there costs a sync.
+        if let Ok(tokens) = self.tokens.list(&which)
+            && tokens.is_empty()
+        {
+            return;
+        }
+        let gone = Arc::clone(&self.gone.0);
+        let done = move |revoked: Result<u64, StoreError>| match revoked {
+            Ok(ended) => tracing::info!(%user, ended, "tokens ended with their account"),
+            Err(error) => {
+                tracing::debug!(%user, %error, "tokens outlive their account");
+                gone.lock().users.insert(user);
+            }
+        };
+        self.tokens.revoke(which, Box::new(done));
     }
 
     /// Ends a token, if there is one with this hash; `done` is told once that is durable, perhaps

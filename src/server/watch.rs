@@ -63,5 +63,6 @@ impl Watch {
 
 fn look(core: &Core) {
     core.house.presence.review(&core.house.gate);
+    core.house.gate.review_tokens();
     core.house.gate.review_bans();
 }

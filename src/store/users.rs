@@ -73,6 +73,11 @@ pub trait Users: Send + Sync {
     /// A number that changes when what [`find`](Self::find) says does. May read the disk.
     fn revision(&self) -> u64;
 
+    /// The names of the accounts that went since the last call, those among them that are back
+    /// again. An account that [`find`](Self::find) has seen all the time did not go. May read the
+    /// disk.
+    fn take_gone(&self) -> Vec<UserName>;
+
     /// Replaces `account`'s secret by `secret`, if it is still what `account` says. Blocks.
     ///
     /// # Errors

@@ -101,6 +101,55 @@ fn a_token_ends_with_the_account_and_with_its_secret() {
 }
 
 #[test]
+fn an_account_that_comes_back_does_not_bring_its_tokens_along() {
+    let secret = || hashed("a", 1);
+    let house = house(secret());
+    let comes_back = |look: &dyn Fn(&Token)| {
+        let token = issue(&house.gate, &account(secret())).unwrap().token;
+        house.gate.review_tokens();
+        assert!(house.gate.open(&token).is_ok());
+        house.users.remove("lisi");
+        look(&token);
+        house.users.insert(account(secret()));
+        house.gate.review_tokens();
+        assert_eq!(house.gate.open(&token), Err(Denied::Wrong));
+    };
+    // Seen while it is away, by the look or by a login, or only afterwards.
+    comes_back(&|_| house.gate.review_tokens());
+    comes_back(&|token| assert_eq!(house.gate.open(token), Err(Denied::Wrong)));
+    comes_back(&|_| {});
+    assert_eq!(house.tokens.list(&WhichTokens::All).unwrap(), []);
+}
+
+#[test]
+fn tokens_of_an_account_that_went_before_the_start_end() {
+    let before = house(hashed("a", 1));
+    issue(&before.gate, &account(hashed("a", 1))).unwrap();
+    let start = |users: MemoryUsers| {
+        let gate = Gate::new(Arc::new(users)).with_tokens(before.tokens.clone());
+        gate.review_tokens();
+        before.tokens.list(&WhichTokens::All).unwrap().len()
+    };
+    assert_eq!(start(MemoryUsers::new([account(hashed("a", 1))])), 1);
+    assert_eq!(start(MemoryUsers::default()), 0);
+}
+
+#[test]
+fn tokens_that_cannot_be_ended_are_ended_by_the_next_look() {
+    let lisi = || account(hashed("a", 1));
+    let users = Arc::new(MemoryUsers::new([lisi()]));
+    let gate = Gate::new(users.clone()).with_tokens(Arc::new(Broken));
+    users.remove("lisi");
+    gate.review_tokens();
+    users.insert(lisi());
+    let tokens = Arc::new(MemoryTokens::default());
+    let gate = gate.with_tokens(tokens.clone());
+    issue(&gate, &lisi()).unwrap();
+    gate.review_tokens();
+    assert_eq!(tokens.list(&WhichTokens::All).unwrap(), []);
+}
+
+#[test]
 fn a_login_in_the_course_s_form_gets_a_token_that_outlives_the_change() {
     let house = house(Secret::Md5(proof("salt", "a")));
     let admitted = house.gate.admit("lisi", &proof("salt", "a")).unwrap();

@@ -3,7 +3,7 @@
 use crate::store::{Account, Secret, StoreError, Users};
 use crate::wire::UserName;
 use parking_lot::RwLock;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A store of accounts that touches no disk.
 #[derive(Debug, Default)]
@@ -13,6 +13,7 @@ pub struct MemoryUsers(RwLock<State>);
 struct State {
     accounts: HashMap<UserName, Account>,
     revision: u64,
+    gone: HashSet<UserName>,
 }
 
 impl MemoryUsers {
@@ -22,7 +23,7 @@ impl MemoryUsers {
         let by_name = |account: Account| (account.name.clone(), account);
         Self(RwLock::new(State {
             accounts: accounts.into_iter().map(by_name).collect(),
-            revision: 0,
+            ..State::default()
         }))
     }
 
@@ -36,7 +37,8 @@ impl MemoryUsers {
     /// Removes the account called `name`, if there is one.
     pub fn remove(&self, name: &str) {
         let mut state = self.0.write();
-        state.accounts.remove(name);
+        let gone = state.accounts.remove(name);
+        state.gone.extend(gone.map(|account| account.name));
         state.revision += 1;
     }
 }
@@ -52,6 +54,10 @@ impl Users for MemoryUsers {
 
     fn revision(&self) -> u64 {
         self.0.read().revision
+    }
+
+    fn take_gone(&self) -> Vec<UserName> {
+        self.0.write().gone.drain().collect()
     }
 
     fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {
@@ -82,7 +88,16 @@ mod tests {
         let account = conformance::account("a", conformance::md5('1'), crate::session::Role::User);
         users.insert(account.clone());
         assert_eq!(users.find("a"), Some(account));
+        assert_eq!(users.take_gone(), []);
         users.remove("a");
         assert!(users.is_empty());
+        users.insert(conformance::account(
+            "a",
+            conformance::md5('1'),
+            crate::session::Role::User,
+        ));
+        let gone = users.take_gone();
+        assert_eq!(gone, [UserName::new("a").unwrap()], "though it is back");
+        assert_eq!(users.take_gone(), []);
     }
 }

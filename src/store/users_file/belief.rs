@@ -7,7 +7,7 @@
 use super::super::Account;
 use super::line::{Contents, Fault};
 use crate::wire::UserName;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
@@ -68,6 +68,8 @@ pub(super) struct Turn(u64);
 pub(super) struct Belief {
     accounts: HashMap<UserName, Account>,
     revision: u64,
+    /// Whose accounts went since that was last asked.
+    gone: HashSet<UserName>,
     faults: Vec<Fault>,
     stamp: Option<Stamp>,
     settled: bool,
@@ -100,6 +102,11 @@ impl Belief {
     /// Grows whenever other accounts count than before.
     pub(super) const fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// Whose accounts went since the last call.
+    pub(super) fn take_gone(&mut self) -> Vec<UserName> {
+        self.gone.drain().collect()
     }
 
     /// The lines of the last reading that don't count.
@@ -164,6 +171,9 @@ impl Belief {
 
     fn believe(&mut self, accounts: HashMap<UserName, Account>) {
         self.revision += u64::from(accounts != self.accounts);
+        let names = self.accounts.keys();
+        let gone = names.filter(|name| !accounts.contains_key(*name));
+        self.gone.extend(gone.cloned());
         self.accounts = accounts;
     }
 }
@@ -245,6 +255,7 @@ mod tests {
             at(7_700),
         );
         names(&belief, &["a", "b", "c", "d"]);
+        assert_eq!(belief.take_gone(), []);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub use line::Fault;
 
 use super::{Account, Secret, StoreError, Users};
 use crate::time::Clock;
+use crate::wire::UserName;
 use belief::{Belief, Reading, Stamp};
 use parking_lot::Mutex;
 use std::fs::{self, File, OpenOptions};
@@ -126,6 +127,11 @@ impl Users for UsersFile {
     fn revision(&self) -> u64 {
         self.refresh();
         self.belief.lock().revision()
+    }
+
+    fn take_gone(&self) -> Vec<UserName> {
+        self.refresh();
+        self.belief.lock().take_gone()
     }
 
     fn replace_secret(&self, account: &Account, secret: &Secret) -> Result<(), StoreError> {

@@ -93,8 +93,13 @@ fn a_removed_account_is_gone_a_second_later() {
     assert!(users.find("a").is_some());
     millis.store(999, Ordering::Relaxed);
     assert!(users.find("a").is_some());
+    assert_eq!(users.take_gone(), []);
     millis.store(1_000, Ordering::Relaxed);
+    assert_eq!(users.take_gone(), [user("a").name]);
     assert_eq!(users.find("a"), None);
+    users.editor().add(&user("a")).unwrap();
+    assert!(users.find("a").is_some());
+    assert_eq!(users.take_gone(), [], "told once");
     fs::remove_file(&path).unwrap();
     assert!(!users.is_empty());
     millis.store(2_000, Ordering::Relaxed);
