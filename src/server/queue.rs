@@ -1,12 +1,15 @@
-//! The one place where work meets workers: one unbounded channel, so that nobody who drains it can
-//! block on filling it, and a bounded one of places for accepted connections, whose fullness only
-//! acceptors feel. Workers sleep on the one: waiting on both at once cost a fifth of the
-//! connections that can be taken in a second.
+//! The one place where work meets workers: a line without a bound, so that nobody who drains it can
+//! block on filling it, and a bounded channel of places for accepted connections, whose fullness only
+//! acceptors feel. Workers sleep in the line: waiting on both at once cost a fifth of the
+//! connections that can be taken in a second, and a channel's receivers yield the processor a few
+//! times before they sleep, which is time that others want.
 
 use super::connection::Connection;
 use super::peers::Seat;
 use super::shutdown::Guard;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::{Condvar, Mutex};
+use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +39,9 @@ pub(super) enum Job {
 }
 
 pub(super) struct Queue {
-    work: (Sender<Job>, Receiver<Job>),
+    work: Mutex<VecDeque<Job>>,
+    /// Rung once for each job.
+    bell: Condvar,
     /// A token for each accepted connection that waits for a worker.
     places: (Sender<()>, Receiver<()>),
 }
@@ -45,21 +50,28 @@ impl Queue {
     /// A queue in which `bound` accepted connections may wait.
     pub(super) fn new(bound: usize) -> Self {
         Self {
-            work: unbounded(),
+            work: Mutex::default(),
+            bell: Condvar::new(),
             places: bounded(bound),
         }
     }
 
     /// Sleeps until there is work.
     pub(super) fn take(&self) -> Job {
-        // The sender lives as long as the receiver.
-        let job = self.work.1.recv().unwrap_or(Job::Stop);
+        let mut work = self.work.lock();
+        let job = loop {
+            if let Some(job) = work.pop_front() {
+                break job;
+            }
+            self.bell.wait(&mut work);
+        };
+        drop(work);
         self.taken(job)
     }
 
     /// Takes work if there is any.
     pub(super) fn try_take(&self) -> Option<Job> {
-        let job = self.work.1.try_recv().ok()?;
+        let job = self.work.lock().pop_front()?;
         Some(self.taken(job))
     }
 
@@ -73,8 +85,8 @@ impl Queue {
 
     /// Adds work. Never blocks.
     pub(super) fn push(&self, job: Job) {
-        // The receiver lives as long as the sender.
-        let _ = self.work.0.send(job);
+        self.work.lock().push_back(job);
+        self.bell.notify_one();
     }
 
     /// Hands connections over, if there are any.
