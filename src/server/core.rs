@@ -129,10 +129,8 @@ impl Core {
     }
 
     /// The same for one that comes too late: its peer has gone, perhaps because it waits for nothing.
-    fn log_late_refusal(&self, connection: u64, refusal: &Refusal) {
-        let mut is_here = false;
-        (self.registry).find([connection], |key| *key, |_, _| is_here = true);
-        if !is_here && self.may_log() {
+    pub(super) fn log_late_refusal(&self, refusal: &Refusal) {
+        if self.may_log() {
             let (code, reason) = (refusal.code, &refusal.error);
             tracing::warn!(%code, %reason, "refused, and its sender is gone");
         }
@@ -171,10 +169,11 @@ impl Core {
 impl Redeemer for Core {
     fn redeem(&self, batch: Vec<Redeemed>) {
         let mut ready = Vec::new();
+        let mut refused = Vec::new();
         for redeemed in &batch {
             self.count(redeemed.answer.is_err());
             if let Err(refusal) = &redeemed.answer {
-                self.log_late_refusal(redeemed.connection, refusal);
+                refused.push((redeemed.connection, refusal.clone()));
             }
         }
         self.registry.find(
@@ -182,11 +181,18 @@ impl Redeemer for Core {
             |redeemed| redeemed.connection,
             |redeemed, connection| {
                 connection.deposit(redeemed);
-                if connection.notify(INBOX) == Notified::Owner {
-                    ready.push(Arc::clone(connection));
+                match connection.notify(INBOX) {
+                    Notified::Owner => ready.push(Arc::clone(connection)),
+                    Notified::Noted => {}
+                    Notified::Gone => return,
                 }
+                // Its turns see to it from here, also the last one.
+                refused.retain(|(key, _)| *key != connection.key);
             },
         );
+        for (_, refusal) in &refused {
+            self.log_late_refusal(refusal);
+        }
         self.share(ready);
     }
 }

@@ -250,8 +250,14 @@ impl Turn<'_> {
             self.core.house.presence.leave(self.connection.key, user);
         }
         self.core.registry.remove(self.connection.key);
+        let events = self.connection.mark_closed();
+        for redeemed in self.connection.take_inbox() {
+            if let Err(refusal) = &redeemed.answer {
+                self.core.log_late_refusal(refusal);
+            }
+        }
         // Whoever waits for a permit behind this connection must not wait for its turn.
-        if self.connection.mark_closed() & PERMIT != 0
+        if events & PERMIT != 0
             && let Some(cost) = inside.waits_for.take()
         {
             Admission::call_next(self.core, cost);
