@@ -252,8 +252,9 @@ impl<'a> Turn<'a> {
         let Some(stream) = &mut inside.stream else {
             return Ok(false);
         };
-        let end = (*filled + TURN_BYTES).min(scratch.len());
-        let room = &mut scratch[*filled..end];
+        // Behind what is left over a whole turn's share fits, and a header with it: a body of 64 KiB is
+        // then not cut by the header before it.
+        let room = &mut scratch[*filled..];
         debug_assert!(
             !room.is_empty(),
             "what is not whole is shorter than the scratch buffer"
